@@ -76,8 +76,8 @@ struct loop_turn {
 	struct loop *loop;
 	void (*turn)(struct loop_turn *t);
 };
-void loop_turn_start(struct loop_turn *t, struct loop *l,
-    void (*turn)(struct loop_turn *t));
+void loop_turn_start(
+    struct loop_turn *t, struct loop *l, void (*turn)(struct loop_turn *t));
 void loop_turn_stop(struct loop_turn *t);
 /* 1: come back at once instead of sleeping; 0: sleep as usual. */
 void loop_turn_again(struct loop_turn *t, int again);
