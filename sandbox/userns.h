@@ -1,0 +1,55 @@
+#ifndef SKEP_SANDBOX_USERNS_H
+#define SKEP_SANDBOX_USERNS_H
+
+/*
+ * User namespaces: the one a sandbox ends in, and those that only carry the
+ * map of an id-mapped mount.
+ *
+ * Theory of operation
+ *
+ * As root an init first becomes a distinct unprivileged host uid and then, as
+ * the very last namespace, enters a user namespace of its own with a single
+ * uid mapped.  Every other namespace therefore belongs to the host's, and no
+ * capability inside reaches it.  Host uid 0 is never mapped.
+ *
+ * Without root the zygote itself enters a user namespace first (userns_outer),
+ * gains the capabilities to build mounts in it, and every init again enters a
+ * nested one of its own last: the same order, the same guarantees, except
+ * that all sandboxes are one uid to the host.
+ */
+
+#include <sys/types.h>
+
+struct fault;
+
+struct userns_ids {
+	uid_t host_uid; /* never 0 */
+	gid_t host_gid;
+	uid_t uid; /* inside */
+	gid_t gid;
+};
+
+/*
+ * Zygote without root: enter a user namespace and a mount namespace in which
+ * the caller keeps its ids and holds every capability.
+ */
+int userns_outer(struct fault *f);
+
+/*
+ * Init: become ids->host_uid for good (where privileged), then enter the
+ * sandbox's own user namespace.  proc_self is a descriptor of the calling
+ * process's directory in a writable proc of any ancestor pid namespace
+ * (openat(proc, "self", O_PATH | O_DIRECTORY)); it is not closed.
+ * Leaves the process non-dumpable.
+ */
+int userns_enter(const struct userns_ids *ids, int proc_self, struct fault *f);
+
+/*
+ * Real root: a descriptor of a user namespace that maps exactly disk_uid:gid
+ * on a file system to ids->host_uid:gid, for MOUNT_ATTR_IDMAP; -1.  Forks a
+ * child for about 0.2 ms.
+ */
+int userns_idmap(uid_t disk_uid, gid_t disk_gid, const struct userns_ids *ids,
+    struct fault *f);
+
+#endif
