@@ -16,18 +16,21 @@
  *	/dev	a read-only tmpfs with ready nodes (bound from the host where
  *		nodes cannot be made)
  *	/proc	unmasked, which later proc mounts need
+ *	/tree/N	the host's folders that sandboxes show: workspaces, binds,
+ *		other root file systems
  *	/new	where a sandbox puts its root before it pivots
  *
  * mounts_sandbox() runs in an init, in that sandbox's own copy: it binds the
  * view, mounts a bounded tmpfs on /tmp, /dev/shm and (unless a tree is given)
- * /workspace, a private devpts, a fresh proc, attaches the given trees, hides
- * and protects what must be, and pivots.  Nothing outside is reachable
- * afterwards but what was attached.
+ * /workspace, a private devpts, a fresh proc, attaches trees, hides and
+ * protects what must be, and pivots.  Nothing outside is reachable afterwards
+ * but what was attached.
  *
- * A tree is a detached mount (open_tree) of a folder of the host, made by
- * mounts_tree() where the host is visible and attached here by descriptor: no
- * path of the host is ever resolved inside a sandbox, and destinations are
- * resolved below the new root without following symlinks.
+ * The sources of trees are resolved once, by the zygote, before the host's
+ * tree is gone; no path of the host is ever resolved inside a sandbox, and
+ * destinations are resolved below the new root without following symlinks.
+ * As root a writable tree is id-mapped: its owner outside is the sandbox's
+ * user inside, and the reverse for what is created.
  *
  * All of it is async-signal-safe, allocates nothing and reports step + errno.
  */
@@ -41,10 +44,19 @@ struct fault;
 #define MOUNTS_TREES_MAX 32
 #define MOUNTS_PROTECTED_MAX 16
 
-/* The zygote's tree. */
+/* A folder or file of the host; no "..", not "/", /proc, /sys, /dev. */
+struct mounts_tree {
+	const char *path; /* absolute */
+	int read_only;
+	int is_file; /* out */
+	int fd;      /* out: O_PATH of /tree/N */
+};
+
 struct mounts_zygote {
-	int privileged; /* in: real root: nodes can be made */
-	int proc;       /* out: O_PATH descriptor of the unmasked /proc */
+	int privileged; /* real root: nodes can be made, uids be mapped */
+	unsigned ntrees;
+	struct mounts_tree *trees;
+	int proc; /* out: O_PATH descriptor of the unmasked /proc */
 };
 
 /*
@@ -52,26 +64,6 @@ struct mounts_zygote {
  * Afterwards the working directory is the tree's root.
  */
 int mounts_zygote(struct mounts_zygote *z, struct fault *f);
-
-enum mounts_tree_flags {
-	MOUNTS_TREE_READ_ONLY = 1,
-	MOUNTS_TREE_FILE = 2, /* out of mounts_tree(): it is not a directory */
-};
-
-/*
- * A detached mount of the folder or file path, nosuid and nodev, read-only if
- * asked, presented through the user namespace idmap (-1: as it is); flags is
- * completed.  Refuses "/", anything at or below /proc, /sys and /dev (also
- * when path leads there), and "..".  The descriptor, or -1.  Call it where the
- * host is visible, with CAP_SYS_ADMIN over the mount namespace.
- */
-int mounts_tree(const char *path, unsigned *flags, int idmap, struct fault *f);
-
-struct mounts_attach {
-	int fd;          /* from mounts_tree() */
-	unsigned flags;  /* enum mounts_tree_flags */
-	const char *dst; /* absolute inside; made if it does not exist */
-};
 
 /*
  * Where a tree's protected paths do not exist, stand-ins are made for the
@@ -88,21 +80,28 @@ struct mounts_standins {
 	} made[MOUNTS_PROTECTED_MAX];
 };
 
-/* Zygote: make what is missing in the tree, owned by uid:gid. */
-int mounts_standins_make(struct mounts_standins *s, int tree,
-    const char *const *protect, unsigned nprotect, uid_t uid, gid_t gid,
-    struct fault *f);
+/* Zygote: make what is missing in the tree, owned by the tree's owner. */
+int mounts_standins_make(struct mounts_standins *s,
+    const struct mounts_tree *tree, const char *const *protect,
+    unsigned nprotect, struct fault *f);
 
 /* Zygote, after the init is reaped: remove those that are still empty. */
 void mounts_standins_remove(struct mounts_standins *s);
 
+struct mounts_attach {
+	unsigned tree;   /* index of mounts_zygote.trees */
+	const char *dst; /* absolute inside; made if it does not exist */
+};
+
+struct userns_ids;
+
 struct mounts_sandbox {
-	int rootfs; /* dir:PATH as a tree's descriptor, or -1: the host view */
-	uint64_t tmp_bytes, tmp_inodes; /* of /tmp and /dev/shm each; 0: 64M */
-	uint64_t workspace_bytes, workspace_inodes;
-	int workspace; /* a tree's descriptor, or -1: an empty tmpfs */
-	uid_t uid;     /* host ids that own /tmp, /workspace */
-	gid_t gid;
+	const struct mounts_zygote *zygote;
+	const struct userns_ids *ids;   /* who will own /tmp and /workspace */
+	uint64_t tmp_bytes, tmp_inodes; /* of /tmp and /dev/shm, each; not 0 */
+	uint64_t workspace_bytes, workspace_inodes; /* not 0 */
+	int rootfs;    /* index of a tree (dir:PATH), or -1: the host view */
+	int workspace; /* index of a tree, or -1: an empty tmpfs */
 	unsigned nattach;
 	const struct mounts_attach *attach;
 	unsigned nprotect; /* relative to the workspace, read-only inside */

@@ -43,6 +43,12 @@ struct zygote;
 
 /* ------------------------------------------------------------------ host */
 
+/* A folder or file of the host, shown at dst in every sandbox of a host. */
+struct sandbox_bind {
+	const char *src, *dst; /* rules and refusals: mounts.h */
+	int read_only;
+};
+
 struct sandbox_host_settings {
 	unsigned sandboxes_max; /* alive at once; 0: 64 */
 	unsigned commands_max;  /* running at once in all; 0: 4 a sandbox */
@@ -52,6 +58,11 @@ struct sandbox_host_settings {
 	/* Every profile that sandboxes will be made from; kept. */
 	const struct profile *const *profiles;
 	unsigned profiles_n;
+
+	/* For a host with one sandbox (`skep exec`); kept. */
+	const char *workspace; /* NULL, or a folder that is /workspace */
+	const struct sandbox_bind *binds;
+	unsigned binds_n;
 };
 
 /*
