@@ -21,10 +21,11 @@ struct error;
 
 /*
  * Reserve up to bytes_max of address space; halved until the kernel agrees,
- * but not below 64 MiB.  Once a process, before anything else of base.
+ * but not below 64 MiB.  Once a process, before anything else of base; a
+ * pool_take() that comes earlier starts it with 16 GiB, so tests need not.
  */
 int pool_start(size_t bytes_max, struct error *e);
-void pool_stop(void);
+void pool_stop(void); /* every block is gone, given back or not */
 
 /*
  * A block of at least size bytes; its true size in *got when got is not NULL.
