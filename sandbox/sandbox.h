@@ -84,13 +84,6 @@ unsigned sandbox_host_live(const struct sandbox_host *host);
 
 /* --------------------------------------------------------------- sandbox */
 
-enum sandbox_step {
-#define STEP(NAME, name, doc) STEP_##NAME,
-#include "sandbox/steps.def"
-	SANDBOX_STEPS
-};
-const char *sandbox_step_name(enum sandbox_step step);
-
 struct sandbox_spec {
 	const struct profile *profile;   /* one of the host's */
 	const struct manifest *manifest; /* NULL: an empty workspace; kept
@@ -123,8 +116,11 @@ typedef void sandbox_gone_fn(void *owner);
 void sandbox_destroy_then(
     struct sandbox *sb, sandbox_gone_fn *gone, void *owner);
 
-/* Which step of its making failed; STEP_NONE when none did. */
-enum sandbox_step sandbox_failed_step(const struct sandbox *sb);
+/*
+ * Which step of its making failed ("mount /tmp", "clone"); "" when none did.
+ * created() has the same step in its error's text, with the errno.
+ */
+const char *sandbox_failed_step(const struct sandbox *sb);
 
 /* What was really built: for results. */
 struct sandbox_facts {
