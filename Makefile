@@ -61,7 +61,7 @@ say = @echo '  $(1)	$@';
 endif
 PYTEST := /usr/bin/python3 -B -m pytest -p no:cacheprovider -q
 
-all: $(if $(wildcard engine/main.c),skep)
+all: $(LIB) $(if $(wildcard engine/main.c),skep)
 
 skep: $(B)/skep
 	$(Q)ln -sfn $< $@

@@ -1,0 +1,73 @@
+"""The shipped examples do what they say, over the machine's real files."""
+
+import pathlib
+import re
+import subprocess
+
+import pytest
+
+from conftest import REPO, SKEP
+
+EXAMPLES = REPO / "config/examples"
+NAMED = re.compile(rb"/usr/share/common-licenses/([A-Za-z0-9.+-]*[A-Za-z0-9])")
+
+
+def grep_licences(path):
+    """What a person with grep would find."""
+    fields = subprocess.run(["grep", "-a", "^License:", path],
+                            stdout=subprocess.PIPE).stdout
+    names = {line.partition(b":")[2].strip(b" \t\r")
+             for line in fields.split(b"\n")}
+    names |= set(NAMED.findall(path.read_bytes()))
+    return "; ".join(n.decode(errors="replace")
+                     for n in sorted(names - {b""})) or "none named"
+
+
+@pytest.mark.limit(600)
+def test_licenses_finds_what_grep_finds(skep, place):
+    files = [p for p in pathlib.Path("/usr/share/doc").glob("*/copyright")
+             if p.is_file()]
+    expected = {p.parent.name: grep_licences(p) for p in files}
+    done = subprocess.run(
+        [EXAMPLES / "licenses/run.sh", place / "licenses"],
+        env=skep.env | {"SKEP": str(SKEP)}, stdout=subprocess.PIPE)
+    found = dict(line.split(": ", 1)
+                 for line in done.stdout.decode().splitlines())
+    assert found == expected
+    assert done.returncode == 0
+
+
+def test_clinical_generator_is_the_same_every_time(place):
+    for name in ("a", "b"):
+        subprocess.run([EXAMPLES / "clinical/generate.py", place / name,
+                        "--records", "5"], check=True)
+    difference = subprocess.run(["diff", "-r", place / "a", place / "b"])
+    assert difference.returncode == 0
+
+
+def test_clinical_checker_notices_one_wrong_line(place):
+    """The checker is what the demo's 200/200 rests on."""
+    import hashlib
+    import json
+    subprocess.run([EXAMPLES / "clinical/generate.py", place,
+                    "--records", "3"], check=True)
+    with open(place / "results.jsonl", "w") as results:
+        for line in open(place / "truth.jsonl"):
+            truth = json.loads(line)
+            if truth["custom_id"] == "record-0002":
+                truth["encounters"][0]["last_line"] += 1
+            content = json.dumps({"encounters": truth["encounters"]}).encode()
+            folder = place / "state/runs" / truth["custom_id"] / "outputs"
+            (folder / "output").mkdir(parents=True)
+            (folder / "output/encounters.json").write_bytes(content)
+            print(json.dumps({
+                "custom_id": truth["custom_id"], "status": "finished",
+                "run_id": truth["custom_id"], "outputs": [
+                    {"path": "output/encounters.json", "bytes": len(content),
+                     "sha256": hashlib.sha256(content).hexdigest()}]}),
+                  file=results)
+    done = subprocess.run(
+        [EXAMPLES / "clinical/check.py", place, place / "state"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stdout) == (1, "2/3\n")
+    assert "record-0002" in done.stderr
