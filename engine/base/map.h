@@ -33,5 +33,6 @@ void *map_remove(struct map *m, uint64_t key);
 
 /* Keyed per process against chosen collisions (SipHash-1-3). */
 uint64_t map_hash(struct span s);
+uint64_t map_hash_keyed(const uint64_t key[2], struct span s);
 
 #endif

@@ -14,6 +14,7 @@ struct slab {
 	size_t object_bytes;
 	unsigned slots;
 	unsigned used, used_peak;
+	unsigned carved; /* slots that were ever taken */
 	char *memory;
 	void *unused; /* first free slot; slots link through their first word */
 };
