@@ -77,6 +77,12 @@ int json_parse(
     struct json_doc *d, struct span text, unsigned flags, struct error *e);
 
 /*
+ * No object of d has two equal keys: 0; else -1 with *e and the fault at the
+ * second.  json_parse() with JSON_UNIQUE asks this.
+ */
+int json_unique(struct json_doc *d, struct error *e);
+
+/*
  * Make relaxed JSON strict, in place: comments and trailing commas (and a
  * byte order mark) become spaces, so that every position stays.  -1 and *e
  * when a comment is not closed; *at is then its offset.

@@ -35,6 +35,9 @@ size_t utf8_floor(struct span s, size_t bytes_max);
 /* How many characters; wrong sequences as one for each maximal part. */
 size_t utf8_count(struct span s);
 
+/* One character as bytes; how many.  Surrogates and beyond as U+FFFD. */
+size_t utf8_encode(uint32_t c, char out[4]);
+
 /* Append one character; surrogates and beyond become U+FFFD. */
 void utf8_add(struct text *t, uint32_t c);
 

@@ -1,0 +1,170 @@
+#include "net/json.h"
+
+#include <limits.h>
+#include <string.h>
+
+#include "engine/base/check.h"
+#include "engine/base/error.h"
+#include "engine/base/pool.h"
+
+#define JSMN_STATIC
+#define JSMN_STRICT
+#define JSMN_PARENT_LINKS
+#include <jsmn.h>
+
+/* A token is rewritten where jsmn left it. */
+_Static_assert(sizeof(struct json_token) == sizeof(jsmntok_t),
+    "tokens are converted in place");
+_Static_assert(LIMIT_JSON_TOKENS * sizeof(struct json_token) <= POOL_BLOCK_MAX,
+    "the tokens of a document fit one pool block");
+
+void
+json_doc_init(struct json_doc *d)
+{
+	*d = (struct json_doc){.token = NULL};
+}
+
+void
+json_doc_release(struct json_doc *d)
+{
+	pool_give(d->token);
+	json_doc_init(d);
+}
+
+static int
+fault_at(struct json_doc *d, size_t offset)
+{
+	json_place_of(d->text, offset, &d->fault);
+	d->tokens = 0;
+	return -1;
+}
+
+static int
+guard(struct json_doc *d, unsigned flags, size_t *tokens, struct error *e)
+{
+	struct json_guard g;
+
+	json_guard_init(&g, INT_MAX, flags);
+	if (json_guard_feed(&g, d->text, e) == -1 ||
+	    json_guard_end(&g, e) == -1)
+		return fault_at(d, g.bytes);
+	*tokens = g.tokens;
+	return 0;
+}
+
+static int
+make_room(struct json_doc *d, size_t tokens, struct error *e)
+{
+	size_t need = tokens * sizeof(struct json_token);
+
+	if (need <= d->token_bytes)
+		return 0;
+	pool_give(d->token);
+	d->token_bytes = 0;
+	d->token = pool_take(need, &d->token_bytes);
+	if (d->token == NULL)
+		return error_set(
+		    e, ERROR_FULL, 0, "no memory for %zu JSON values", tokens);
+	return 0;
+}
+
+static enum json_type
+type_of(const struct json_doc *d, const jsmntok_t *t)
+{
+	switch (t->type) {
+	case JSMN_OBJECT:
+		return JSON_OBJECT;
+	case JSMN_ARRAY:
+		return JSON_ARRAY;
+	case JSMN_STRING:
+		return JSON_STRING;
+	default:
+		break;
+	}
+	switch (d->text.p[t->start]) {
+	case 't':
+		return JSON_TRUE;
+	case 'f':
+		return JSON_FALSE;
+	case 'n':
+		return JSON_NULL;
+	default:
+		return JSON_NUMBER;
+	}
+}
+
+/* Turn jsmn's tokens into ours: parents become links past the value. */
+static void
+convert(struct json_doc *d)
+{
+	struct json_token *open[LIMIT_JSON_DEPTH + 1], *at;
+	unsigned depth = 0;
+	jsmntok_t t;
+
+	for (int i = 0; i < d->tokens; i++) {
+		at = &d->token[i];
+		memcpy(&t, at, sizeof(t));
+		while (depth > 0 && open[depth - 1]->end <= t.start)
+			open[--depth]->next = i;
+		at->type = type_of(d, &t);
+		at->start = t.start;
+		at->end = t.end;
+		at->size = t.size;
+		at->next = i + 1;
+		if (at->type >= JSON_ARRAY && at->size > 0) {
+			CHECK(depth <= LIMIT_JSON_DEPTH);
+			open[depth++] = at;
+		}
+	}
+	while (depth > 0)
+		open[--depth]->next = d->tokens;
+}
+
+/* jsmn in its strict mode wants something behind a number or literal. */
+static void
+lone_primitive(struct json_doc *d)
+{
+	struct span s = span_trim(d->text);
+	jsmntok_t t = {.type = JSMN_PRIMITIVE};
+
+	t.start = (int)(s.p - d->text.p);
+	t.end = t.start + (int)s.n;
+	memcpy(d->token, &t, sizeof(t));
+	d->tokens = 1;
+}
+
+static int
+is_lone_primitive(struct span text)
+{
+	struct span s = span_trim(text);
+
+	return s.p[0] != '{' && s.p[0] != '[' && s.p[0] != '"';
+}
+
+int
+json_parse(
+    struct json_doc *d, struct span text, unsigned flags, struct error *e)
+{
+	size_t tokens;
+	jsmn_parser jsmn;
+
+	d->text = text;
+	d->tokens = 0;
+	d->fault = (struct json_place){0, 1, 1};
+	if (guard(d, flags, &tokens, e) == -1)
+		return -1;
+	if (make_room(d, tokens, e) == -1)
+		return -1;
+	if (tokens == 1 && is_lone_primitive(text)) {
+		lone_primitive(d);
+	} else {
+		jsmn_init(&jsmn);
+		d->tokens = jsmn_parse(&jsmn, text.p, text.n,
+		    (jsmntok_t *)(void *)d->token, (unsigned)tokens);
+		CHECK(d->tokens == (int)tokens);
+	}
+	convert(d);
+	if (flags & JSON_UNIQUE)
+		return json_unique(d, e);
+	return 0;
+}
