@@ -6,8 +6,8 @@
  * that owns it (recover that with container_of).  This header is the only
  * file that includes <ev.h>.
  *
- * Every stop and cancel may be called on a watcher that is not started, and
- * promises that its callback will not run.  Callbacks may stop, restart or
+ * Every stop and cancel may be called on a watcher that is not started, a
+ * zeroed one included, and promises that its callback will not run.  Callbacks may stop, restart or
  * free any watcher, their own included.
  */
 
@@ -21,11 +21,11 @@ struct loop;
 struct loop *loop_new(struct error *e);
 void loop_free(struct loop *l); /* every watcher must be stopped */
 
-/* Run until loop_break(). */
+/* Run until loop_break(), or until nothing is left that could happen. */
 void loop_run(struct loop *l);
 void loop_break(struct loop *l);
 
-/* Monotonic, cached once a turn; and re-read now. */
+/* Monotonic: _ms as the turn began, _us re-read now. */
 uint64_t loop_now_ms(const struct loop *l);
 uint64_t loop_now_us(const struct loop *l);
 
