@@ -1,0 +1,98 @@
+#ifndef SKEP_ENGINE_SCHED_H
+#define SKEP_ENGINE_SCHED_H
+
+/*
+ * The scheduler owns every run and decides which may move.  It is the only
+ * code that knows the order decide, commit, act, bury; see run.h.
+ *
+ * Admission: -j bounds the runs past QUEUED; gates bound model calls, live
+ * sandboxes and commands, each by itself (gate.h).  A run that waits at a
+ * gate holds nothing that another run could be waiting for, so gates cannot
+ * lock each other.
+ *
+ * Draining: nothing new starts.  A run whose step is over enters its next
+ * state, which is committed but not acted on: that is its checkpoint.  Only
+ * the way out (OUTPUTS and the ends) is still walked.
+ */
+
+#include <stddef.h>
+
+#include "engine/gate.h"
+#include "engine/run.h"
+
+struct error;
+struct loop;
+struct sched;
+
+struct sched_limits {
+	unsigned runs_max; /* admitted at once; all memory is taken up front */
+	unsigned active_max;    /* past QUEUED at once: -j */
+	unsigned decide_max;    /* runs decided in one turn of the loop */
+	unsigned models_max;    /* model calls in flight */
+	unsigned sandboxes_max; /* alive, those being destroyed included */
+	unsigned commands_max;  /* running in all sandboxes together */
+};
+
+enum sched_store {
+	SCHED_STORE_READY,
+	SCHED_STORE_LATER, /* somebody else holds the lock for a moment */
+	SCHED_STORE_FAILED,
+};
+
+/* What the scheduler asks of the engine; owner is the last argument of new. */
+struct sched_ports {
+	/* Before anything else: sched_admit() what there is room for. */
+	void (*feed)(void *owner);
+
+	/* Is there something to record beside runs? */
+	int (*is_dirty)(void *owner);
+
+	enum sched_store (*begin)(void *owner); /* open a transaction */
+	void (*record)(void *owner);            /* what is_dirty() spoke of */
+	enum sched_store (*commit)(void *owner);
+
+	/* begin or commit failed for good: nothing acts any more. */
+	void (*failed)(void *owner);
+
+	/* Draining, and no run is in the middle of anything; once. */
+	void (*drained)(void *owner);
+};
+
+/* NULL and *e if out of memory.  Keeps loop and ports. */
+struct sched *sched_new(struct loop *loop, const struct sched_ports *ports,
+    const struct sched_limits *limits, void *owner, struct error *e);
+void sched_free(struct sched *sched);
+
+/* How many runs are in state now. */
+unsigned sched_count(const struct sched *sched, enum run_state state);
+
+/* Runs that hold one of the -j slots now. */
+unsigned sched_active(const struct sched *sched);
+
+/* How many sched_admit() would succeed now. */
+unsigned sched_room(const struct sched *sched);
+
+/* Admit a run; it belongs to sched until it ends.  NULL if full. */
+struct run *sched_admit(
+    struct sched *sched, const struct run_ports *ports, void *owner);
+
+/* The ceiling on commands, for who runs tools. */
+struct gate *sched_commands(struct sched *sched);
+const struct gate *sched_models(const struct sched *sched);
+const struct gate *sched_sandboxes(const struct sched *sched);
+
+/* Does the run wait for a place at the gate of its state? */
+int sched_run_waits(const struct run *run);
+
+/* Start nothing new from now on; see above. */
+void sched_drain(struct sched *sched);
+int sched_is_draining(const struct sched *sched);
+
+/* Take another turn soon although no run has mail. */
+void sched_wake(struct sched *sched);
+
+/* Call fn for every run that has not ended; fn may post, not free. */
+void sched_each(
+    struct sched *sched, void (*fn)(struct run *run, void *owner), void *owner);
+
+#endif
