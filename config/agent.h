@@ -1,0 +1,90 @@
+#ifndef SKEP_CONFIG_AGENT_H
+#define SKEP_CONFIG_AGENT_H
+
+/*
+ * An agent: the immutable specification of who works.  Read from a JSON file
+ * or a folder holding agent.json, with what the environment and -c put over
+ * it (settings.h).  All it names -- instructions, profile, manifest -- is read
+ * with it, so one digest stands for everything.
+ */
+
+#include <stdint.h>
+
+#include "config/budget.h"
+#include "config/manifest.h"
+#include "config/secret_ref.h"
+#include "config/text_list.h"
+#include "engine/base/hash.h"
+
+struct arena;
+struct complaints;
+struct overrides;
+struct profile;
+struct text;
+
+enum model_api { API_RESPONSES, API_CHAT, API_MESSAGES };
+
+struct agent_header {
+	const char *name;
+	const char *value;        /* NULL: */
+	struct secret_ref secret; /* this instead */
+};
+
+struct agent_retry {
+	int64_t attempts; /* the first included */
+	int64_t base_ms, max_ms;
+	double retry_after_max_seconds;
+};
+
+struct agent_model {
+	enum model_api api;
+	const char *name;
+	const char *base_url; /* without a final '/' */
+	struct secret_ref api_key;
+	const struct agent_header *headers;
+	unsigned headers_n;
+	const char *ca_file; /* absolute paths, or NULL */
+	const char *client_cert;
+	struct secret_ref client_key;
+	double first_byte_seconds, idle_seconds;
+	struct span
+	    settings; /* a JSON object, sent along as it is; or n == 0 */
+	struct agent_retry retry;
+};
+
+enum sandbox_backend { BACKEND_LOCAL, BACKEND_NULL };
+
+struct agent_sandbox {
+	enum sandbox_backend backend;
+	const struct profile *profile; /* rootfs and limits already in it */
+};
+
+struct agent {
+	const char *file;   /* the JSON file it was read from */
+	const char *folder; /* absolute; paths are relative to it */
+	const char *name;
+	struct agent_model model;
+	struct span instructions;        /* may hold ${...} */
+	const struct manifest *manifest; /* NULL: an empty workspace */
+	struct text_list outputs;        /* normalised; a final '/' is kept */
+	struct text_list tools;
+	struct agent_sandbox sandbox;
+	struct budget budget;
+	struct prices prices;
+	struct named_list variables;
+	char digest[HASH_TEXT_MAX]; /* of the canonical form */
+};
+
+/*
+ * Read path (a file, or a folder with agent.json) in arena; overrides may be
+ * NULL.  NULL and complaints.  Secrets are checked for being there, not kept.
+ */
+const struct agent *agent_load(struct arena *arena, const char *path,
+    const struct overrides *overrides, struct complaints *c);
+
+/* Append the canonical form (secrets as references). */
+void agent_write(const struct agent *a, unsigned indent, struct text *out);
+
+const char *model_api_name(enum model_api api);
+
+#endif

@@ -1,0 +1,21 @@
+#ifndef SKEP_CONFIG_BUDGET_H
+#define SKEP_CONFIG_BUDGET_H
+
+/* What a run may spend, and what a model's tokens cost. */
+
+#include <stdint.h>
+
+/* 0: not limited. */
+struct budget {
+	int64_t turns;
+	int64_t tokens; /* input and output together */
+	double usd;
+	double wall_seconds; /* from run.started */
+};
+
+/* US dollars for a million tokens. */
+struct prices {
+	double input, cached_input, output;
+};
+
+#endif

@@ -1,0 +1,132 @@
+#ifndef SKEP_CONFIG_MANIFEST_H
+#define SKEP_CONFIG_MANIFEST_H
+
+/*
+ * A manifest describes what a fresh workspace contains.  It is a description
+ * only: sources are not opened here, and paths are checked as text.
+ *
+ * Entries are flat and in the order of the file, a folder before what is in
+ * it.  Paths are normalised: relative, '/' between names, no "." or "..", no
+ * doubled or trailing '/'.
+ *
+ * A source must lie below the folder of the file that names it, or below an
+ * extra path grant.  Grants are authority: they count in an agent or manifest
+ * file, and are refused in a task line.
+ */
+
+#include <stdint.h>
+
+#include "config/secret_ref.h"
+#include "config/text_list.h"
+#include "engine/base/span.h"
+
+struct arena;
+struct complaints;
+struct error;
+struct json_writer;
+struct vars;
+
+#define MANIFEST_ROOT "/workspace"
+
+enum entry_type {
+#define ENTRY(TYPE, name, doc) ENTRY_##TYPE,
+#include "config/entries.def"
+	ENTRY_TYPES
+};
+
+const char *entry_type_name(enum entry_type type);
+
+struct manifest_entry {
+	enum entry_type type;
+	const char *path; /* below the root, normalised */
+	unsigned depth;   /* folders of this manifest above it */
+	const char *description;
+	int ephemeral;       /* not part of snapshots */
+	const char *group;   /* NULL: none */
+	uint32_t mode;       /* permission bits, 0755 by default */
+	struct span content; /* FILE: the bytes (base64 already decoded) */
+	int is_base64;       /* FILE: was given so; no variables in it */
+	const char *src;     /* LOCAL_FILE, LOCAL_DIR; NULL: an empty folder */
+	unsigned line, column; /* where it stands, for messages */
+};
+
+struct manifest_variable {
+	const char *name;
+	const char *description;
+	int ephemeral;
+	struct span value;        /* NUL-terminated */
+	struct secret_ref secret; /* or this, read at start */
+};
+
+struct manifest_grant {
+	const char *path; /* absolute, not "/" */
+	const char *description;
+	int read_only;
+};
+
+struct manifest_group {
+	const char *name;
+	struct text_list users;
+};
+
+struct manifest {
+	const char *file;   /* it was read from; for messages */
+	const char *folder; /* sources are relative to it; absolute */
+	const char *root;
+	const struct manifest_entry *entries;
+	unsigned entries_n;
+	const struct manifest_variable *environment;
+	unsigned environment_n;
+	struct text_list users;
+	const struct manifest_group *groups;
+	unsigned groups_n;
+	const struct manifest_grant *grants;
+	unsigned grants_n;
+	struct text_list command_allowlist; /* remote mounts: advice */
+	int has_variables;                  /* a ${...} is in it somewhere */
+};
+
+/* Read a file in arena; NULL and complaints. */
+const struct manifest *manifest_load(
+    struct arena *arena, const char *path, struct complaints *c);
+
+/*
+ * base with the entries and environment of more added; an entry of more
+ * replaces the one of base at the same path, with what was below it.  Either
+ * may be NULL.  NULL and *e (MANIFEST) when both cannot be.
+ */
+const struct manifest *manifest_merge(struct arena *arena,
+    const struct manifest *base, const struct manifest *more, struct error *e);
+
+/*
+ * With ${...} replaced in sources and text contents; m itself when it has
+ * none.  NULL and *e (MANIFEST) for an unknown name or a source that a value
+ * led astray.
+ */
+const struct manifest *manifest_expand(struct arena *arena,
+    const struct manifest *m, const struct vars *vars, struct error *e);
+
+/*
+ * Where a source is to be opened: *folder (absolute; the manifest's own or a
+ * grant's) and *below, relative to it ("." when it is the folder itself).
+ * Open *below with openat2(RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS).  -1 and *e
+ * (MANIFEST) when it lies outside both.
+ */
+int manifest_source(struct arena *arena, const struct manifest *m,
+    const char *src, const char **folder, const char **below, struct error *e);
+
+/*
+ * The one normaliser of workspace paths: '\' becomes '/', "." and empty parts
+ * go.  0, or -1 and *e: "manifest path must be relative: X" or "manifest path
+ * must not escape root: X".  "" and "." give ".".
+ */
+int manifest_path(
+    struct arena *arena, struct span path, const char **out, struct error *e);
+
+/* Its canonical JSON, contents included. */
+void manifest_write(const struct manifest *m, struct json_writer *w);
+
+/* Permission bits from "rwxr-x---" or an `ls -l` string; -1: neither. */
+int manifest_mode_from_ls(struct span s, uint32_t *mode);
+
+#endif
