@@ -39,9 +39,9 @@ CC := clang
 endif
 # glibc's linker notes on dlopen and getservbyname are about functions of
 # SQLite and c-ares that skep never calls; tidy forbids them in our own code.
+comma := ,
 LINK := $(CC) $(LDFLAGS) $(if $(filter 1,$(STATIC)),-static-pie \
         -Wl$(comma)--no-warnings,-pie)
-comma := ,
 
 # A folder is a layer; sources are whatever stands in it.
 SRC     := $(wildcard engine/base/*.c net/*.c config/*.c sandbox/*.c tools/*.c \
