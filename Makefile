@@ -27,6 +27,12 @@ LDLIBS   += -lmbedtls -lmbedx509 -lmbedcrypto -lcares -lnghttp2 -lsqlite3 \
             -lseccomp -lev -lm
 
 FLAGS.debug   := -Og -fno-omit-frame-pointer
+# Counted by engine/base/alloc_guard.c, to prove that there are none.
+ALLOC_WRAPPED := malloc calloc realloc posix_memalign strdup strndup vasprintf \
+                 asprintf fopen fdopen getline opendir fdopendir
+ifeq ($(MODE)$(STATIC),debug0)
+LDFLAGS += $(ALLOC_WRAPPED:%=-Wl,--wrap=%)
+endif
 FLAGS.release := -O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong \
                  -fstack-clash-protection -fcf-protection
 FLAGS.asan    := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined \

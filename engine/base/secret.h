@@ -17,6 +17,7 @@ struct error;
 struct secret {
 	char *bytes; /* own pages: locked, not dumped, wiped on fork */
 	size_t n;
+	size_t mapped;
 };
 
 #define SECRET_PRINTED "***"

@@ -30,6 +30,7 @@ struct trace_entry {
 
 struct trace_ring {
 	char name[24]; /* the object's prefix in every line: a run's id */
+	uint16_t turn; /* the model turn; the owner counts it */
 	unsigned written;
 	struct trace_entry entry[TRACE_RING];
 };
