@@ -5,13 +5,15 @@
  * The system calls a command may make, as one BPF program.
  *
  * syscalls.def is the allow-list: what is not in it answers ENOSYS, what its
- * arguments forbid answers EPERM, and a call from another architecture (x32,
- * int 0x80) kills the process.  seccomp_compile() runs once per profile in the
- * engine; the program travels to init as bytes and every sandbox only
- * installs it, so a filter costs an init one system call.
+ * arguments forbid answers EPERM or what a kernel without that feature would
+ * say.  Calls by another architecture's table (x32, int 0x80) are not in it.
+ * seccomp_compile() runs once per profile in the engine; the program travels
+ * to init as bytes and every sandbox only installs it.
  *
  * The numbers are sorted into ranges and the ranges into a binary tree, so a
- * call is decided after about seven comparisons.
+ * call is decided after about seven comparisons.  Both the tree over ranges
+ * and "this argument is none of these" are beyond libseccomp, which also needs
+ * 1.7 ms to compile as many rules where this needs 0.02; it gives the names.
  */
 
 #include <linux/filter.h>
@@ -53,9 +55,5 @@ int seccomp_name_is_known(struct span name);
  * must be set.  Async-signal-safe.
  */
 int seccomp_install(const struct seccomp_program *p, struct fault *f);
-
-/* What p answers to a call: SECCOMP_RET_*; for tests. */
-uint32_t seccomp_decide(const struct seccomp_program *p, uint32_t arch, int nr,
-    const uint64_t *arg6);
 
 #endif

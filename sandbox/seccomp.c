@@ -1,0 +1,361 @@
+#include "sandbox/seccomp.h"
+
+#include <asm/unistd.h>
+#include <errno.h>
+#include <linux/audit.h>
+#include <linux/prctl.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <seccomp.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "engine/base/check.h"
+#include "engine/base/error.h"
+#include "sandbox/fault.h"
+
+#if defined(__x86_64__)
+#	define AUDIT_ARCH_HERE AUDIT_ARCH_X86_64
+#	define SYSCALL_OLD(name) SYSCALL(name)
+#	define SYSCALL_MODE_OLD(name, i) SYSCALL_MODE(name, i)
+#elif defined(__aarch64__)
+#	define AUDIT_ARCH_HERE AUDIT_ARCH_AARCH64
+#	define SYSCALL_OLD(name)
+#	define SYSCALL_MODE_OLD(name, i)
+#else
+#	error "no system call numbers for this machine"
+#endif
+
+#define ANSWER(os_errno) (SECCOMP_RET_ERRNO | (os_errno))
+#define ARG(i) (offsetof(struct seccomp_data, args) + 8 * (i))
+#define SYSCALLS_MAX 512
+
+/* How a call is decided.  MODE_0 + i looks at argument i. */
+enum rule {
+	DENY,
+	ALLOW,
+	MODE_0,
+	MODE_1,
+	MODE_2,
+	MODE_3,
+	CLONE,
+	IOCTL,
+	PERSONALITY,
+	PRCTL,
+	PRLIMIT,
+	SOCKET,
+	RULES
+};
+
+static const struct {
+	int nr;
+	enum rule rule;
+} listed[] = {
+#define SYSCALL(name) {__NR_##name, ALLOW},
+#define SYSCALL_MODE(name, i) {__NR_##name, MODE_##i},
+#define SYSCALL_RULE(name, RULE) {__NR_##name, RULE},
+#include "sandbox/syscalls.def"
+};
+#define LISTED (sizeof listed / sizeof listed[0])
+
+#define CLONE_NEW_ANY                                                  \
+	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | \
+	    CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET)
+
+/* Typing for others, and line disciplines: whole drivers behind one call. */
+static const uint32_t ioctls_denied[] = {
+    TIOCSTI, TIOCLINUX, TIOCSETD, TIOCCONS};
+
+static const uint32_t prctls[] = {PR_SET_NAME, PR_GET_NAME, PR_SET_PDEATHSIG,
+    PR_GET_PDEATHSIG, PR_GET_DUMPABLE, PR_SET_DUMPABLE, PR_GET_KEEPCAPS,
+    PR_SET_KEEPCAPS, PR_GET_TIMING, PR_GET_SECCOMP, PR_CAPBSET_READ,
+    PR_CAPBSET_DROP, PR_GET_TSC, PR_GET_SECUREBITS, PR_SET_TIMERSLACK,
+    PR_GET_TIMERSLACK, PR_MCE_KILL_GET, PR_SET_CHILD_SUBREAPER,
+    PR_GET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS, PR_GET_NO_NEW_PRIVS,
+    PR_SET_THP_DISABLE, PR_GET_THP_DISABLE, PR_CAP_AMBIENT, PR_SVE_SET_VL,
+    PR_SVE_GET_VL, PR_GET_SPECULATION_CTRL, PR_SET_SPECULATION_CTRL,
+    PR_PAC_RESET_KEYS, PR_SET_VMA};
+
+static const uint32_t personalities[] = {0, 0xffffffff};
+static const uint32_t families[] = {AF_UNIX, AF_INET, AF_INET6};
+static const uint32_t kinds[] = {SOCK_STREAM, SOCK_DGRAM};
+/* The defaults, TCP, UDP; others load kernel modules (SCTP, DCCP, MPTCP). */
+static const uint32_t protocols[] = {0, 1, 6, 17};
+
+#define COUNT(table) (sizeof(table) / sizeof(table)[0])
+
+/* A run of consecutive numbers that are decided alike. */
+struct range {
+	uint32_t from; /* up to the next one's from */
+	enum rule rule;
+};
+
+/* What is being compiled. */
+struct compiler {
+	struct seccomp_program *p;
+	int full;
+	struct {
+		unsigned at; /* a jump to this rule's block */
+		enum rule rule;
+	} jump[SYSCALLS_MAX];
+	unsigned jumps;
+};
+
+static unsigned
+emit(struct compiler *c, uint16_t code, uint32_t k, unsigned jt, unsigned jf)
+{
+	struct seccomp_program *p = c->p;
+
+	if (p->n == SECCOMP_INSNS_MAX || jt > 255 || jf > 255) {
+		c->full = 1;
+		return 0;
+	}
+	p->insn[p->n] = (struct sock_filter){
+	    .code = code, .jt = (uint8_t)jt, .jf = (uint8_t)jf, .k = k};
+	return p->n++;
+}
+
+static void
+load(struct compiler *c, size_t offset)
+{
+	emit(c, BPF_LD | BPF_W | BPF_ABS, (uint32_t)offset, 0, 0);
+}
+
+static void
+answer(struct compiler *c, uint32_t value)
+{
+	emit(c, BPF_RET | BPF_K, value, 0, 0);
+}
+
+/* The leaf of a range: an answer, or a jump that is filled in later. */
+static void
+leaf(struct compiler *c, enum rule rule)
+{
+	if (rule == DENY)
+		answer(c, ANSWER(ENOSYS));
+	else if (rule == ALLOW)
+		answer(c, SECCOMP_RET_ALLOW);
+	else {
+		c->jump[c->jumps].rule = rule;
+		c->jump[c->jumps++].at = emit(c, BPF_JMP | BPF_JA, 0, 0, 0);
+	}
+}
+
+/* Halve the ranges until one is left. */
+static void
+tree(struct compiler *c, const struct range *r, unsigned n)
+{
+	unsigned half = n / 2, at;
+
+	if (n == 1) {
+		leaf(c, r[0].rule);
+		return;
+	}
+	at = emit(c, BPF_JMP | BPF_JGE | BPF_K, r[half].from, 0, 0);
+	tree(c, r, half);
+	if (c->p->n - at - 1 > 255)
+		c->full = 1;
+	else
+		c->p->insn[at].jt = (uint8_t)(c->p->n - at - 1);
+	tree(c, r + half, n - half);
+}
+
+/* The accumulator is one of the values, or the answer is given. */
+static void
+one_of(struct compiler *c, const uint32_t *value, size_t n, int os_errno)
+{
+	for (size_t i = 0; i < n; i++)
+		emit(c, BPF_JMP | BPF_JEQ | BPF_K, value[i], (unsigned)(n - i),
+		    0);
+	answer(c, ANSWER((uint32_t)os_errno));
+}
+
+static void
+mode_rule(struct compiler *c, unsigned arg)
+{
+	load(c, ARG(arg));
+	emit(c, BPF_JMP | BPF_JSET | BPF_K, S_ISUID | S_ISGID, 0, 1);
+	answer(c, ANSWER(EPERM));
+	answer(c, SECCOMP_RET_ALLOW);
+}
+
+static void
+clone_rule(struct compiler *c)
+{
+	/* The low byte is the signal here, so NEWTIME does not exist. */
+	load(c, ARG(0));
+	emit(c, BPF_JMP | BPF_JSET | BPF_K, CLONE_NEW_ANY, 0, 1);
+	answer(c, ANSWER(EPERM));
+	answer(c, SECCOMP_RET_ALLOW);
+}
+
+/*
+ * Only the low half of an argument is looked at where the kernel itself takes
+ * an int: comparing all 64 bits would let 1 << 32 | TIOCSTI through.
+ */
+static void
+ioctl_rule(struct compiler *c)
+{
+	load(c, ARG(1));
+	for (size_t i = 0; i < COUNT(ioctls_denied); i++)
+		emit(c, BPF_JMP | BPF_JEQ | BPF_K, ioctls_denied[i],
+		    (unsigned)(COUNT(ioctls_denied) - i), 0);
+	answer(c, SECCOMP_RET_ALLOW);
+	answer(c, ANSWER(EPERM));
+}
+
+static void
+socket_rule(struct compiler *c)
+{
+	load(c, ARG(0));
+	one_of(c, families, COUNT(families), EAFNOSUPPORT);
+	load(c, ARG(1));
+	emit(c, BPF_ALU | BPF_AND | BPF_K, 0xf, 0, 0);
+	one_of(c, kinds, COUNT(kinds), EPERM);
+	load(c, ARG(2));
+	one_of(c, protocols, COUNT(protocols), EPROTONOSUPPORT);
+	answer(c, SECCOMP_RET_ALLOW);
+}
+
+static void
+block(struct compiler *c, enum rule rule)
+{
+	switch (rule) {
+	case MODE_0:
+	case MODE_1:
+	case MODE_2:
+	case MODE_3:
+		mode_rule(c, rule - MODE_0);
+		return;
+	case CLONE:
+		clone_rule(c);
+		return;
+	case IOCTL:
+		ioctl_rule(c);
+		return;
+	case SOCKET:
+		socket_rule(c);
+		return;
+	case PERSONALITY:
+		load(c, ARG(0));
+		one_of(c, personalities, COUNT(personalities), EPERM);
+		break;
+	case PRCTL:
+		load(c, ARG(0));
+		one_of(c, prctls, COUNT(prctls), EINVAL);
+		break;
+	case PRLIMIT: /* of the caller itself: init has the same uid */
+		load(c, ARG(0));
+		one_of(c, (const uint32_t[]){0}, 1, EPERM);
+		break;
+	default:
+		UNREACHABLE();
+	}
+	answer(c, SECCOMP_RET_ALLOW);
+}
+
+/* Every rule's block once, and the jumps that go there. */
+static void
+blocks(struct compiler *c)
+{
+	for (enum rule rule = ALLOW + 1; rule < RULES; rule++) {
+		const unsigned at = c->p->n;
+		int used = 0;
+
+		for (unsigned i = 0; i < c->jumps && !c->full; i++) {
+			if (c->jump[i].rule != rule)
+				continue;
+			c->p->insn[c->jump[i].at].k = at - c->jump[i].at - 1;
+			used = 1;
+		}
+		if (used)
+			block(c, rule);
+	}
+}
+
+static int
+name_number(struct span name)
+{
+	char text[64];
+
+	if (name.n == 0 || name.n >= sizeof text)
+		return __NR_SCMP_ERROR;
+	memcpy(text, name.p, name.n);
+	text[name.n] = '\0';
+	return seccomp_syscall_resolve_name(text);
+}
+
+int
+seccomp_name_is_known(struct span name)
+{
+	return name_number(name) != __NR_SCMP_ERROR;
+}
+
+/* The rule of every number, less what the profile denies. */
+static int
+rules_fill(enum rule of[SYSCALLS_MAX], const struct span *denied,
+    size_t ndenied, struct error *e)
+{
+	for (size_t i = 0; i < SYSCALLS_MAX; i++)
+		of[i] = DENY;
+	for (size_t i = 0; i < LISTED; i++) {
+		CHECK(listed[i].nr < SYSCALLS_MAX);
+		of[listed[i].nr] = listed[i].rule;
+	}
+	for (size_t i = 0; i < ndenied; i++) {
+		int nr = name_number(denied[i]);
+
+		if (nr == __NR_SCMP_ERROR)
+			return error_set(e, ERROR_CONFIG, 0,
+			    "no system call is named \"%.*s\"",
+			    (int)denied[i].n, denied[i].p);
+		if (nr >= 0 && nr < SYSCALLS_MAX) /* others: not here */
+			of[nr] = DENY;
+	}
+	return 0;
+}
+
+int
+seccomp_compile(struct seccomp_program *p, const struct span *denied,
+    size_t ndenied, struct error *e)
+{
+	enum rule of[SYSCALLS_MAX];
+	struct range range[SYSCALLS_MAX];
+	struct compiler c = {.p = p};
+	unsigned n = 0;
+
+	if (rules_fill(of, denied, ndenied, e) == -1)
+		return -1;
+	for (unsigned i = 0; i < SYSCALLS_MAX; i++)
+		if (i == 0 || of[i] != of[i - 1])
+			range[n++] = (struct range){i, of[i]};
+	if (range[n - 1].rule != DENY)
+		range[n++] = (struct range){SYSCALLS_MAX, DENY};
+	p->n = 0;
+	load(&c, offsetof(struct seccomp_data, arch));
+	emit(&c, BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_HERE, 1, 0);
+	answer(&c, ANSWER(ENOSYS));
+	load(&c, offsetof(struct seccomp_data, nr));
+	tree(&c, range, n);
+	blocks(&c);
+	CHECK(!c.full);
+	return 0;
+}
+
+int
+seccomp_install(const struct seccomp_program *p, struct fault *f)
+{
+	struct sock_fprog program = {
+	    .len = (unsigned short)p->n,
+	    .filter = (struct sock_filter *)(uintptr_t)p->insn,
+	};
+
+	if (p->n == 0 || p->n > SECCOMP_INSNS_MAX)
+		return fault_set(f, EINVAL, "system call filter", NULL);
+	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) == -1)
+		return fault_at(f, "install the system call filter", NULL);
+	return 0;
+}
