@@ -47,9 +47,10 @@ int userns_enter(const struct userns_ids *ids, int proc_self, struct fault *f);
 /*
  * Real root: a descriptor of a user namespace that maps exactly disk_uid:gid
  * on a file system to ids->host_uid:gid, for MOUNT_ATTR_IDMAP; -1.  Forks a
- * child for about 0.2 ms.
+ * child for about 0.2 ms.  proc is a writable proc of any ancestor pid
+ * namespace.
  */
-int userns_idmap(uid_t disk_uid, gid_t disk_gid, const struct userns_ids *ids,
-    struct fault *f);
+int userns_idmap(int proc, uid_t disk_uid, gid_t disk_gid,
+    const struct userns_ids *ids, struct fault *f);
 
 #endif

@@ -1,0 +1,195 @@
+#include "sandbox/userns.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "sandbox/fault.h"
+
+#define MAP_MAX 64
+
+/* "INSIDE OUTSIDE 1\n"; its length. */
+static size_t
+map_line(char out[MAP_MAX], unsigned inside, unsigned outside)
+{
+	const unsigned value[3] = {inside, outside, 1};
+	size_t n = 0;
+
+	for (int i = 0; i < 3; i++) {
+		char digit[12];
+		unsigned v = value[i];
+		int k = 0;
+
+		do
+			digit[k++] = (char)('0' + v % 10);
+		while ((v /= 10) != 0);
+		while (k > 0)
+			out[n++] = digit[--k];
+		out[n++] = i < 2 ? ' ' : '\n';
+	}
+	return n;
+}
+
+static int
+write_file(int dir, const char *name, const char *s, size_t n, struct fault *f)
+{
+	int fd = openat(dir, name, O_WRONLY | O_CLOEXEC);
+
+	if (fd == -1)
+		return fault_at(f, "open", name);
+	if (write(fd, s, n) != (ssize_t)n) {
+		fault_at(f, "write", name);
+		close(fd);
+		return -1;
+	}
+	close(fd);
+	return 0;
+}
+
+/* Write both maps of the process whose proc directory is dir. */
+static int
+write_maps(
+    int dir, const unsigned uid[2], const unsigned gid[2], struct fault *f)
+{
+	char line[MAP_MAX];
+	size_t n;
+
+	if (write_file(dir, "setgroups", "deny", 4, f) == -1)
+		return -1;
+	n = map_line(line, uid[0], uid[1]);
+	if (write_file(dir, "uid_map", line, n, f) == -1)
+		return -1;
+	n = map_line(line, gid[0], gid[1]);
+	return write_file(dir, "gid_map", line, n, f);
+}
+
+int
+userns_outer(struct fault *f)
+{
+	const unsigned uid = geteuid(), gid = getegid();
+	int self, rc;
+
+	if (unshare(CLONE_NEWUSER | CLONE_NEWNS) == -1)
+		return fault_at(f, "unshare a user namespace", NULL);
+	self = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (self == -1)
+		return fault_at(f, "open /proc/self", NULL);
+	rc = write_maps(self, (const unsigned[]){uid, uid},
+	    (const unsigned[]){gid, gid}, f);
+	close(self);
+	return rc;
+}
+
+/* Become the host's ids for good; without root they are ours already. */
+static int
+become(const struct userns_ids *ids, struct fault *f)
+{
+	if (ids->host_uid == 0 || ids->host_gid == 0)
+		return fault_set(f, 0, "host uid 0 is never mapped", NULL);
+	if (geteuid() == ids->host_uid && getegid() == ids->host_gid &&
+	    geteuid() != 0)
+		return 0;
+	if (syscall(SYS_setgroups, 0, NULL) == -1)
+		return fault_at(f, "setgroups", NULL);
+	if (syscall(SYS_setresgid, ids->host_gid, ids->host_gid,
+		ids->host_gid) == -1)
+		return fault_at(f, "setresgid", NULL);
+	if (syscall(SYS_setresuid, ids->host_uid, ids->host_uid,
+		ids->host_uid) == -1)
+		return fault_at(f, "setresuid", NULL);
+	return 0;
+}
+
+int
+userns_enter(const struct userns_ids *ids, int proc_self, struct fault *f)
+{
+	if (become(ids, f) == -1)
+		return -1;
+	/* A process that changed its uid is root's to proc: see uid_map. */
+	if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == -1)
+		return fault_at(f, "dumpable", NULL);
+	if (unshare(CLONE_NEWUSER) == -1)
+		return fault_at(f, "unshare the user namespace", NULL);
+	if (write_maps(proc_self, (const unsigned[]){ids->uid, ids->host_uid},
+		(const unsigned[]){ids->gid, ids->host_gid}, f) == -1)
+		return -1;
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == -1)
+		return fault_at(f, "not dumpable", NULL);
+	return 0;
+}
+
+/*
+ * The life of the process that carries a map: show itself to the parent, which
+ * shares its descriptors, and wait until the parent has what it wants.
+ */
+static _Noreturn void
+carry(int proc, const int say[2], const int hear[2])
+{
+	int self = openat(proc, "self", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	char c;
+
+	if (write(say[1], &self, sizeof self) == (ssize_t)sizeof self)
+		(void)!read(hear[0], &c, 1);
+	_exit(0);
+}
+
+/* Write the maps of the process behind self, and hold its namespace. */
+static int
+take(int self, const struct userns_ids *ids, uid_t disk_uid, gid_t disk_gid,
+    struct fault *f)
+{
+	int fd;
+
+	if (write_maps(self, (const unsigned[]){disk_uid, ids->host_uid},
+		(const unsigned[]){disk_gid, ids->host_gid}, f) == -1)
+		return -1;
+	fd = openat(self, "ns/user", O_RDONLY | O_CLOEXEC);
+	if (fd == -1)
+		fault_at(f, "open ns/user", NULL);
+	return fd;
+}
+
+int
+userns_idmap(int proc, uid_t disk_uid, gid_t disk_gid,
+    const struct userns_ids *ids, struct fault *f)
+{
+	int say[2], hear[2], self = -1, fd = -1;
+	pid_t pid;
+
+	if (pipe2(say, O_CLOEXEC) == -1)
+		return fault_at(f, "pipe for the id map", NULL);
+	if (pipe2(hear, O_CLOEXEC) == -1) {
+		fault_at(f, "pipe for the id map", NULL);
+		goto no_hear;
+	}
+	pid = (pid_t)syscall(SYS_clone, CLONE_NEWUSER | CLONE_FILES | SIGCHLD,
+	    NULL, NULL, NULL, 0L);
+	if (pid == 0)
+		carry(proc, say, hear);
+	if (pid == -1) {
+		fault_at(f, "clone for the id map", NULL);
+		goto no_child;
+	}
+	if (read(say[0], &self, sizeof self) != (ssize_t)sizeof self ||
+	    self == -1)
+		fault_set(f, ESRCH, "find the id map's process", NULL);
+	else {
+		fd = take(self, ids, disk_uid, disk_gid, f);
+		close(self);
+	}
+	(void)!write(hear[1], "", 1);
+	while (waitpid(pid, NULL, 0) == -1 && errno == EINTR)
+		;
+no_child:
+	close(hear[0]);
+	close(hear[1]);
+no_hear:
+	close(say[0]);
+	close(say[1]);
+	return fd;
+}
