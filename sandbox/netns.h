@@ -38,7 +38,7 @@ enum netns_verb { NETNS_MAKE, NETNS_CHECK };
 struct netns_request {
 	uint8_t verb; /* enum netns_verb */
 	uint8_t kind; /* enum netns_kind */
-	/* NETNS_CHECK: with the namespace's descriptor */
+		      /* NETNS_CHECK: with the namespace's descriptor */
 };
 
 struct netns_answer {
