@@ -1,0 +1,258 @@
+#include "net/sse.h"
+
+#include <string.h>
+
+#include "engine/base/error.h"
+
+void
+sse_init(struct sse *s, size_t line_bytes_max, size_t event_bytes_max)
+{
+	*s = (struct sse){
+	    .event_bytes_max = event_bytes_max,
+	    .retry_ms = UINT64_MAX,
+	};
+	text_init(&s->line, line_bytes_max);
+	text_init(&s->data, event_bytes_max);
+	text_init(&s->type, line_bytes_max);
+	text_init(&s->id, line_bytes_max);
+}
+
+void
+sse_release(struct sse *s)
+{
+	text_release(&s->line);
+	text_release(&s->data);
+	text_release(&s->type);
+	text_release(&s->id);
+}
+
+int
+sse_is_inside(const struct sse *s)
+{
+	return s->has_data || s->has_line || (s->type.n > 0 && !s->emitted);
+}
+
+/* --- lines --- */
+
+/*
+ * The index of the first CR or LF; s.n when there is none.  It looks at ever
+ * larger pieces, so that its cost follows the length of the line.
+ */
+static size_t
+line_end(struct span s)
+{
+	const char *lf, *cr;
+
+	for (size_t at = 0, n = 128; at < s.n; at += n, n *= 2) {
+		if (n > s.n - at)
+			n = s.n - at;
+		lf = memchr(s.p + at, '\n', n);
+		cr = memchr(
+		    s.p + at, '\r', lf != NULL ? (size_t)(lf - (s.p + at)) : n);
+		if (cr != NULL)
+			return (size_t)(cr - s.p);
+		if (lf != NULL)
+			return (size_t)(lf - s.p);
+	}
+	return s.n;
+}
+
+static void
+advance(struct span *in, size_t n)
+{
+	in->p += n;
+	in->n -= n;
+}
+
+/* Step over the CR, LF or CRLF that ends a line. */
+static void
+step_over_end(struct sse *s, struct span *in)
+{
+	int cr = in->p[0] == '\r';
+
+	advance(in, 1);
+	if (!cr)
+		return;
+	if (in->n == 0)
+		s->after_cr = 1;
+	else if (in->p[0] == '\n')
+		advance(in, 1);
+}
+
+static int
+too_big(const char *what, size_t bytes_max, struct error *e)
+{
+	return error_set(e, ERROR_TOO_BIG, 0,
+	    "an event stream's %s of more than %zu bytes", what, bytes_max);
+}
+
+/* 1 and a whole line; 0 when it has no end yet; -1 and *e. */
+static int
+next_line(struct sse *s, struct span *in, struct span *line, struct error *e)
+{
+	size_t n;
+
+	if (s->after_cr && in->n > 0) {
+		if (in->p[0] == '\n')
+			advance(in, 1);
+		s->after_cr = 0;
+	}
+	n = line_end(*in);
+	if (n > s->line.bytes_max - s->line.n)
+		return too_big("line", s->line.bytes_max, e);
+	*line = (struct span){in->p, n};
+	if (s->has_line || n == in->n)
+		text_add(&s->line, *line);
+	if (text_overflowed(&s->line))
+		return error_set(e, ERROR_FULL, 0, "no memory for a line");
+	advance(in, n);
+	if (in->n == 0) {
+		s->has_line = s->line.n > 0;
+		return 0;
+	}
+	if (s->has_line)
+		*line = text_span(&s->line);
+	step_over_end(s, in);
+	return 1;
+}
+
+/* --- fields --- */
+
+/* Move the one data line that still lies in the input. */
+static void
+settle(struct sse *s)
+{
+	if (s->data_here.p == NULL)
+		return;
+	text_add(&s->data, s->data_here);
+	s->data_here = (struct span){NULL, 0};
+}
+
+static int
+add_data(struct sse *s, struct span value, struct error *e)
+{
+	size_t have = s->data.n + s->data_here.n + s->has_data; /* an LF */
+
+	if (value.n + have > s->event_bytes_max)
+		return too_big("event", s->event_bytes_max, e);
+	if (!s->has_data) {
+		s->has_data = 1;
+		if (s->has_line)
+			text_add(&s->data, value);
+		else
+			s->data_here = value;
+	} else {
+		settle(s);
+		text_add_char(&s->data, '\n');
+		text_add(&s->data, value);
+	}
+	if (text_overflowed(&s->data))
+		return error_set(e, ERROR_FULL, 0, "no memory for an event");
+	return 0;
+}
+
+static int
+field(struct sse *s, struct span name, struct span value, struct error *e)
+{
+	unsigned long long ms;
+
+	if (span_is(name, "data"))
+		return add_data(s, value, e);
+	if (span_is(name, "event")) {
+		text_clear(&s->type);
+		text_add(&s->type, value);
+	} else if (span_is(name, "id")) {
+		if (memchr(value.p, '\0', value.n) == NULL) {
+			text_clear(&s->id);
+			text_add(&s->id, value);
+		}
+	} else if (span_is(name, "retry")) {
+		if (span_to_u64(value, UINT64_MAX - 1, &ms) == 0)
+			s->retry_ms = ms;
+	}
+	return 0;
+}
+
+static int
+line_came(struct sse *s, struct span line, struct error *e)
+{
+	struct span name, value;
+	size_t colon = span_find(line, ':', 0);
+
+	if (colon == 0 && line.n > 0)
+		return 0;
+	name = span_slice(line, 0, colon);
+	value = span_slice(line, colon + 1, line.n);
+	if (value.n > 0 && value.p[0] == ' ')
+		value = span_slice(value, 1, value.n);
+	if (value.n == 0)
+		value.p = "";
+	return field(s, name, value, e);
+}
+
+static void
+forget_event(struct sse *s)
+{
+	text_clear(&s->data);
+	text_clear(&s->type);
+	s->data_here = (struct span){NULL, 0};
+	s->has_data = s->emitted = 0;
+}
+
+static void
+emit(struct sse *s, struct sse_event *ev)
+{
+	ev->type = text_span(&s->type);
+	ev->data = s->data_here.p != NULL ? s->data_here : text_span(&s->data);
+	ev->id = text_span(&s->id);
+	s->has_data = 0;
+	s->emitted = 1;
+	s->events++;
+}
+
+static struct span
+without_bom(struct sse *s, struct span line)
+{
+	if (!s->bom_seen && span_has_prefix(line, span_of("\xef\xbb\xbf")))
+		line = span_slice(line, 3, line.n);
+	s->bom_seen = 1;
+	return line;
+}
+
+static void
+line_done(struct sse *s)
+{
+	text_clear(&s->line);
+	s->has_line = 0;
+}
+
+enum sse_result
+sse_next(struct sse *s, struct span *in, struct sse_event *ev, struct error *e)
+{
+	struct span line;
+	int r, is_end;
+
+	if (s->emitted)
+		forget_event(s);
+	while ((r = next_line(s, in, &line, e)) == 1) {
+		line = without_bom(s, line);
+		is_end = line.n == 0;
+		if (!is_end && line_came(s, line, e) == -1)
+			return SSE_BAD;
+		line_done(s);
+		if (is_end && s->has_data) {
+			emit(s, ev);
+			return SSE_EVENT;
+		}
+		if (is_end)
+			forget_event(s);
+	}
+	if (r == -1)
+		return SSE_BAD;
+	settle(s);
+	if (text_overflowed(&s->data)) {
+		error_set(e, ERROR_FULL, 0, "no memory for an event");
+		return SSE_BAD;
+	}
+	return SSE_MORE;
+}
