@@ -35,10 +35,10 @@ int netns_enter(int fd, enum netns_kind kind, struct fault *f);
  */
 enum netns_verb { NETNS_MAKE, NETNS_CHECK };
 
+/* NETNS_CHECK comes with the namespace's descriptor. */
 struct netns_request {
 	uint8_t verb; /* enum netns_verb */
 	uint8_t kind; /* enum netns_kind */
-		      /* NETNS_CHECK: with the namespace's descriptor */
 };
 
 struct netns_answer {
