@@ -80,7 +80,7 @@ struct agent {
  * NULL.  NULL and complaints.  Secrets are checked for being there, not kept.
  */
 const struct agent *agent_load(struct arena *arena, const char *path,
-    const struct overrides *overrides, struct complaints *c);
+    struct overrides *overrides, struct complaints *c);
 
 /* Append the canonical form (secrets as references). */
 void agent_write(const struct agent *a, unsigned indent, struct text *out);
