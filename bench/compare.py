@@ -74,7 +74,8 @@ def crun(work):
 def docker(work):
     (work / "Dockerfile").write_text("FROM scratch\nCOPY true /true\n")
     subprocess.run(["docker", "build", "-q", "-t", "skep-compare", work],
-                   check=True, stdout=subprocess.DEVNULL)
+                   check=True, stdout=subprocess.DEVNULL,
+                   stderr=subprocess.DEVNULL)
     return ["docker", "run", "--rm", "--network", "none", "skep-compare",
             "/true"]
 
@@ -94,8 +95,8 @@ def works(name, words):
     try:
         done = subprocess.run(words, stdin=subprocess.DEVNULL, timeout=60,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    except subprocess.TimeoutExpired:
-        print(f"compare: {name} left out: it hangs", file=sys.stderr)
+    except (OSError, subprocess.TimeoutExpired) as e:
+        print(f"compare: {name} left out: {e}", file=sys.stderr)
         return False
     if done.returncode != 0:
         reason = done.stderr.decode(errors="replace").strip().split("\n")[-1]
