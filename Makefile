@@ -41,7 +41,8 @@ FLAGS.fuzz    := $(FLAGS.asan) -fsanitize=fuzzer-no-link
 FLAGS.cov     := -O0 --coverage
 
 ifeq ($(MODE),fuzz)
-CC := clang
+CC   := clang
+WARN += -Wno-format-nonliteral
 endif
 # At -O2 gcc cannot see that error_set() always returns -1.
 FLAGS.release += -Wno-maybe-uninitialized
