@@ -56,7 +56,7 @@ LINK := $(CC) $(LDFLAGS) $(if $(filter 1,$(STATIC)),-static-pie \
 # A folder is a layer; sources are whatever stands in it.
 SRC     := $(wildcard engine/base/*.c net/*.c config/*.c sandbox/*.c tools/*.c \
              engine/*.c engine/cmd/*.c engine/mock/*.c)
-TEXT    := $(wildcard engine/*.txt config/*.txt tools/*.txt)
+TEXT    := $(wildcard engine/*.txt config/*.txt tools/*.txt tools/*.json)
 LIB     := $(B)/skep.a
 TESTS   := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
 FAKES   := $(patsubst %.c,$(B)/%.o,$(filter-out tests/unit/test_%,\
@@ -89,12 +89,17 @@ $(B)/%.o: %.c Makefile | build-deps
 	$(call say,CC) $(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 # tools/x.txt becomes `extern const char tools_x_txt[];`, NUL-terminated.
-$(B)/%.txt.o: %.txt Makefile
+define EMBED
 	$(Q)mkdir -p $(@D)
 	$(call say,TEXT) s=$$(echo $< | tr -c 'a-z0-9\n' _); printf '%s\n' \
 	    .section\ .rodata ".globl $$s" "$$s: .incbin \"$<\"" .byte\ 0 \
 	    '.section .note.GNU-stack,"",@progbits' | \
 	    $(CC) -c -x assembler -o $@ -
+endef
+$(B)/%.txt.o: %.txt Makefile
+	$(EMBED)
+$(B)/%.json.o: %.json Makefile
+	$(EMBED)
 
 $(B)/tests/unit/test_%: $(B)/tests/unit/test_%.o $(FAKES) $(LIB)
 	$(call say,LD) $(CC) $(LDFLAGS) -pie -o $@ $^ $(LDLIBS) -lcmocka
