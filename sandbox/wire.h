@@ -113,7 +113,6 @@ struct zygote_answer {
 enum init_verb {
 	INIT_EXEC = 1,
 	INIT_SIGNAL,
-	INIT_RESIZE,
 	INIT_PUT,
 	INIT_GET,
 	INIT_LIST,
@@ -154,10 +153,13 @@ struct init_signal {
 	int32_t signo;
 };
 
-enum init_limits { INIT_DISK_FULL = 1 };
+enum init_exited_flags {
+	EXITED_DISK_FULL = 1, /* no room is left on one of its tmpfs */
+	EXITED_NO_FOLDER = 2  /* exec_errno is chdir's */
+};
 
 struct init_exited {
-	struct wire_head head; /* flags: enum init_limits */
+	struct wire_head head; /* flags: enum init_exited_flags */
 	int32_t status;        /* of wait(2) */
 	int32_t exec_errno;    /* it never started */
 	uint64_t user_us, system_us, max_rss_bytes;

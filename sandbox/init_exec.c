@@ -1,0 +1,319 @@
+#include "sandbox/init_private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/*
+ * Theory of operation
+ *
+ * A command is cloned with CLONE_VM|CLONE_VFORK: nothing is copied, and init
+ * stands still until the command has called exec or has failed to, which it
+ * tells through memory that both see.  Until then the child runs on a stack of
+ * its own, allocates nothing and calls nothing that keeps state.
+ */
+
+#define ARGV_MAX 16384
+#define STACK_BYTES (64 * 1024)
+
+struct birth {
+	char *const *argv, *const *envp;
+	const char *cwd;
+	int fd[3];
+	int tty;
+	uint64_t files;
+	volatile int exec_errno; /* written by the child */
+	volatile int no_folder;  /* it was chdir that failed */
+};
+
+/* One command is born at a time: the child needs no stack of its own kind. */
+static _Alignas(64) char child_stack[STACK_BYTES];
+static char *vector[ARGV_MAX + 4];
+
+static const char *
+env_value(char *const *envp, const char *name)
+{
+	size_t n = strlen(name);
+
+	for (; *envp != NULL; envp++) {
+		if (strncmp(*envp, name, n) == 0 && (*envp)[n] == '=')
+			return *envp + n + 1;
+	}
+	return NULL;
+}
+
+/* exec with PATH as execvp(3) has it; returns the errno that counts. */
+static int
+exec_by_path(const struct birth *b)
+{
+	const char *file = b->argv[0], *path, *end;
+	char full[PATH_MAX];
+	size_t n = strlen(file);
+	int denied = 0;
+
+	if (n == 0)
+		return ENOENT;
+	if (strchr(file, '/') != NULL) {
+		execve(file, b->argv, b->envp);
+		return errno;
+	}
+	path = env_value(b->envp, "PATH");
+	if (path == NULL)
+		path = "/usr/local/bin:/usr/bin:/bin";
+	for (; path != NULL; path = *end == '\0' ? NULL : end + 1) {
+		size_t dir_n;
+
+		end = path + strcspn(path, ":");
+		dir_n = (size_t)(end - path);
+		if (dir_n + 1 + n + 1 > sizeof full)
+			continue;
+		memcpy(full, path, dir_n);
+		full[dir_n] = '/';
+		memcpy(full + dir_n + (dir_n > 0), file, n + 1);
+		execve(full, b->argv, b->envp);
+		if (errno == EACCES)
+			denied = 1;
+		else if (errno != ENOENT && errno != ENOTDIR)
+			return errno;
+	}
+	return denied ? EACCES : ENOENT;
+}
+
+static int
+become_command(void *p)
+{
+	struct birth *b = p;
+	sigset_t none;
+
+	setsid();
+	if (b->tty && ioctl(b->fd[0], TIOCSCTTY, 0) == -1)
+		goto failed;
+	for (int i = 0; i < 3; i++) {
+		if (dup2(b->fd[i], i) == -1)
+			goto failed;
+	}
+	if (close_range(3, ~0U, 0) == -1)
+		goto failed;
+	if (b->files > 0) {
+		struct rlimit r = {b->files, b->files};
+
+		if (setrlimit(RLIMIT_NOFILE, &r) == -1)
+			goto failed;
+	}
+	if (chdir(b->cwd) == -1) {
+		b->no_folder = 1;
+		goto failed;
+	}
+	umask(022);
+	sigemptyset(&none);
+	signal(SIGCHLD, SIG_DFL);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	b->exec_errno = exec_by_path(b);
+	_exit(127);
+failed:
+	b->exec_errno = errno;
+	_exit(127);
+}
+
+static void
+send_exited(uint32_t id, int status, int exec_errno, const struct rusage *ru,
+    unsigned limits)
+{
+	struct init_exited m = {.head = {.bytes = sizeof m,
+				    .verb = INIT_EXITED,
+				    .flags = (uint16_t)limits,
+				    .id = id},
+	    .status = status,
+	    .exec_errno = exec_errno};
+
+	if (ru != NULL) {
+		m.user_us = (uint64_t)ru->ru_utime.tv_sec * 1000000 +
+			    (uint64_t)ru->ru_utime.tv_usec;
+		m.system_us = (uint64_t)ru->ru_stime.tv_sec * 1000000 +
+			      (uint64_t)ru->ru_stime.tv_usec;
+		m.max_rss_bytes = (uint64_t)ru->ru_maxrss * 1024;
+	}
+	init_send(&m, sizeof m, NULL, 0, NULL, 0);
+}
+
+/* Point *out at count strings from text; where the next begins, or NULL. */
+static char *
+cut_strings(char *text, const char *end, uint32_t count, char **out)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		char *nul = text < end
+				? memchr(text, '\0', (size_t)(end - text))
+				: NULL;
+
+		if (nul == NULL)
+			return NULL;
+		out[i] = text;
+		text = nul + 1;
+	}
+	out[count] = NULL;
+	return text;
+}
+
+/* Our own pty: the master goes to the engine, the slave is all three. */
+static int
+open_tty(const struct init_exec *m, int *slave)
+{
+	struct winsize ws = {.ws_row = m->rows, .ws_col = m->columns};
+	struct wire_head h = {
+	    .bytes = sizeof h, .verb = INIT_TTY, .id = m->head.id};
+	int master, unlock = 0;
+
+	master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (master == -1)
+		return -1;
+	if (ioctl(master, TIOCSPTLCK, &unlock) == -1 ||
+	    (*slave = ioctl(
+		 master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC)) == -1) {
+		close(master);
+		return -1;
+	}
+	ioctl(master, TIOCSWINSZ, &ws);
+	init_send(&h, sizeof h, NULL, 0, &master, 1);
+	close(master);
+	return 0;
+}
+
+/* Which descriptors the command gets; -1 with errno. */
+static int
+choose_stdio(const struct init_exec *m, struct birth *b, const int *fd,
+    unsigned nfd, int *slave)
+{
+	unsigned used = 0;
+
+	if ((m->head.flags & EXEC_TTY) != 0) {
+		if (open_tty(m, slave) == -1)
+			return -1;
+		b->tty = 1;
+		b->fd[0] = b->fd[1] = b->fd[2] = *slave;
+		return 0;
+	}
+	for (unsigned i = 0; i < 3; i++) {
+		b->fd[i] = INIT_NULL;
+		if ((m->head.flags & (EXEC_HAS_FD0 << i)) != 0 && used < nfd)
+			b->fd[i] = fd[used++];
+	}
+	if ((m->head.flags & EXEC_MERGE) != 0)
+		b->fd[2] = b->fd[1];
+	return 0;
+}
+
+static pid_t
+give_birth(struct birth *b)
+{
+	pid_t pid = clone(become_command, child_stack + sizeof child_stack,
+	    CLONE_VM | CLONE_VFORK | SIGCHLD, b);
+
+	if (pid == -1)
+		b->exec_errno = errno;
+	return pid;
+}
+
+static struct init_command *
+free_command(struct init *in)
+{
+	for (unsigned i = 0; i < LIMIT_COMMANDS_PER_SANDBOX; i++) {
+		if (in->command[i].pid == 0)
+			return &in->command[i];
+	}
+	return NULL;
+}
+
+void
+init_serve_exec(struct init *in, const struct init_exec *m, size_t n,
+    const int *fd, unsigned nfd)
+{
+	struct birth b = {.files = in->files};
+	struct init_command *c = free_command(in);
+	char *text = in->message + sizeof *m, **envp;
+	const char *end = in->message + n;
+	int slave = -1;
+	pid_t pid = -1;
+
+	if (n < sizeof *m || m->head.bytes != sizeof *m || m->argv_n == 0 ||
+	    (uint64_t)m->argv_n + m->env_n > ARGV_MAX)
+		b.exec_errno = E2BIG;
+	else if (c == NULL)
+		b.exec_errno = EAGAIN;
+	else {
+		b.argv = vector;
+		envp = vector + m->argv_n + 1;
+		b.envp = envp;
+		text = cut_strings(text, end, m->argv_n, vector);
+		if (text != NULL)
+			text = cut_strings(text, end, m->env_n, envp);
+		if (text == NULL || text >= end)
+			b.exec_errno = E2BIG;
+		else if (b.cwd = text,
+		    choose_stdio(m, &b, fd, nfd, &slave) == -1)
+			b.exec_errno = errno;
+		else
+			pid = give_birth(&b);
+	}
+	if (slave != -1)
+		close(slave);
+	if (b.exec_errno != 0) {
+		/* A child that failed to exec is reaped as an orphan is. */
+		send_exited(m->head.id, 0, b.exec_errno, NULL,
+		    b.no_folder ? EXITED_NO_FOLDER : 0);
+		return;
+	}
+	*c = (struct init_command){.pid = pid, .id = m->head.id};
+	in->commands_n++;
+	in->exclusive = ++in->born == 1 ? m->head.id : 0;
+}
+
+/* ------------------------------------------------------------------- ends */
+
+static int
+is_full(const char *path)
+{
+	struct statfs s;
+
+	return statfs(path, &s) == 0 && s.f_type == 0x01021994 /* tmpfs */ &&
+	       ((s.f_blocks > 0 && s.f_bavail == 0) ||
+		   (s.f_files > 0 && s.f_ffree == 0));
+}
+
+static unsigned
+limits_met(void)
+{
+	return is_full(INIT_PATH_WORKSPACE) || is_full("/tmp") ||
+		       is_full("/dev/shm")
+		   ? EXITED_DISK_FULL
+		   : 0;
+}
+
+void
+init_reap(struct init *in)
+{
+	struct rusage ru;
+	int status;
+	pid_t pid;
+
+	while ((pid = wait4(-1, &status, WNOHANG, &ru)) > 0) {
+		for (unsigned i = 0; i < LIMIT_COMMANDS_PER_SANDBOX; i++) {
+			struct init_command *c = &in->command[i];
+
+			if (c->pid != pid)
+				continue;
+			c->pid = 0;
+			in->commands_n--;
+			send_exited(c->id, status, 0, &ru, limits_met());
+			break;
+		}
+	}
+}

@@ -1,0 +1,76 @@
+#ifndef SKEP_SANDBOX_INIT_PRIVATE_H
+#define SKEP_SANDBOX_INIT_PRIVATE_H
+
+/* What the files of init share; included by init*.c only. */
+
+#include <limits.h>
+#include <sys/types.h>
+
+#include "engine/base/limits.h"
+#include "sandbox/wire.h"
+
+/* Descriptors of an init that has settled. */
+#define INIT_SOCK 3
+#define INIT_NULL 4
+#define INIT_WORKSPACE 5
+
+#define INIT_PATH_WORKSPACE "/workspace"
+
+struct init_command {
+	pid_t pid; /* 0: free */
+	uint32_t id;
+};
+
+struct init {
+	const struct box *box;
+	uint64_t files; /* open descriptors of a command; 0: as inherited */
+	struct init_command command[LIMIT_COMMANDS_PER_SANDBOX];
+	unsigned commands_n;
+	uint32_t exclusive; /* the only command there has been, or 0 */
+	uint32_t born;      /* commands so far */
+	_Alignas(16) char message[WIRE_BYTES_MAX]; /* received */
+	_Alignas(16) char reply[sizeof(struct init_file_reply) + 64 * 1024];
+	char entries[16 * 1024]; /* of getdents64 */
+};
+
+/* Send a message, or give up: the engine is gone. */
+void init_send(const void *head, size_t head_n, const void *tail, size_t n,
+    const int *fd, unsigned nfd);
+
+/* init_exec.c */
+void init_serve_exec(struct init *in, const struct init_exec *m, size_t n,
+    const int *fd, unsigned nfd);
+void init_reap(struct init *in);
+
+/* init_kill.c */
+void init_serve_signal(struct init *in, const struct init_signal *m);
+
+/* init_files.c; the message and its n bytes. */
+void init_serve_file(struct init *in, const struct init_file *m, size_t n);
+
+/* init_path.c: a path below the workspace, resolved. */
+#define WALK_DEPTH 128
+
+struct walk {
+	int depth;
+	int fd[WALK_DEPTH + 1]; /* [0] is the workspace, never closed */
+	char text[2 * PATH_MAX];
+	const char *name; /* the last component; "." for the root */
+};
+
+/*
+ * Resolve all of path but its last component, and that too when it is a
+ * symbolic link, unless FILE_NOFOLLOW.  Then w->fd[w->depth] is the folder in
+ * which w->name is, or would be.  FILE_PARENTS makes missing folders.  -1 with
+ * errno: EXDEV when the path leads outside.  walk_end() in any case.
+ */
+int walk_start(struct walk *w, const char *path, unsigned flags);
+void walk_end(struct walk *w);
+
+static inline int
+walk_dir(const struct walk *w)
+{
+	return w->fd[w->depth];
+}
+
+#endif
