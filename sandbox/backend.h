@@ -30,6 +30,8 @@ enum sandbox_state {
 	SANDBOX_ENDING /* destroyed; the backend still removes it */
 };
 
+#define SCRATCH_BYTES (192 * 1024)
+
 struct backend_ops;
 
 struct sandbox_host {
@@ -39,7 +41,12 @@ struct sandbox_host {
 	struct list sandboxes; /* all, whatever their state */
 	struct slab sandbox_slab, exec_slab, file_slab;
 	uint32_t next_id;
-	char *scratch; /* WIRE_BYTES_MAX bytes to read and build in */
+	/*
+	 * SCRATCH_BYTES each: a message received, a message being built, bytes
+	 * of a stream.  Three, because a callback that is given bytes of one
+	 * may start what needs another.
+	 */
+	char *received, *building, *streamed;
 };
 
 struct workspace;
@@ -83,6 +90,7 @@ struct file_op {
 	uint32_t id;
 	file_done_fn *done; /* NULL: cancelled */
 	void *owner;
+	char path[96]; /* for messages; cut */
 };
 
 /* What a backend needs to carry one out; borrowed during ops->file(). */
@@ -102,12 +110,14 @@ struct backend_ops {
 
 	/* Ends with sandbox_made() or sandbox_broke(). */
 	int (*create)(struct sandbox *sb, struct error *e);
-	/* Ends with exec_ended(); borrows spec. */
-	int (*exec)(
-	    struct exec *x, const struct exec_spec *spec, struct error *e);
+	/*
+	 * Ends with exec_ended().  Borrows spec and the command's ends of its
+	 * streams: fd[i], or -1 for the null device; with a tty none is given
+	 * and exec_tty_came() brings the master.
+	 */
+	int (*exec)(struct exec *x, const struct exec_spec *spec,
+	    const int fd[3], struct error *e);
 	void (*signal)(struct exec *x, int signo, int whole_tree);
-	void (*resize)(
-	    struct exec *x, unsigned short rows, unsigned short columns);
 	/* Ends with file_op_ended(). */
 	int (*file)(
 	    struct file_op *op, const struct file_request *r, struct error *e);
@@ -115,7 +125,7 @@ struct backend_ops {
 	void (*kill)(struct sandbox *sb);
 	/* Ends with sandbox_removed(), not before it returns. */
 	void (*destroy)(struct sandbox *sb);
-	/* Limits met so far, as bits 1 << VERDICT_x; cheap. */
+	/* Limits met since it was last asked, as bits 1 << VERDICT_x. */
 	unsigned (*limits_met)(struct sandbox *sb);
 	void (*facts)(const struct sandbox *sb, struct sandbox_facts *out);
 	/* Remove everything; waits, bounded.  Frees the host's memory. */
@@ -142,8 +152,8 @@ void sandbox_removed(struct sandbox *sb);
 struct exec *sandbox_exec_by_id(struct sandbox *sb, uint32_t id);
 struct file_op *sandbox_file_by_id(struct sandbox *sb, uint32_t id);
 
-/* A verb is done; frees op. */
-void file_op_ended(struct file_op *op, const struct file_result *r);
+/* A verb is done, or failed with this errno; frees op. */
+void file_op_ended(struct file_op *op, int os_errno, struct file_result *r);
 
 /* All verbs of a sandbox end with this error, or without a word. */
 void file_ops_abandon(struct sandbox *sb, const struct error *error);

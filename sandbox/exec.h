@@ -21,6 +21,7 @@
  * call ends whatever happens inside.
  */
 
+#include "engine/base/buf.h"
 #include "engine/base/list.h"
 #include "engine/base/loop.h"
 #include "sandbox/keep.h"
@@ -28,47 +29,66 @@
 
 #define EXEC_MAGIC 0x5a4d8004
 #define EXEC_GRACE_MS 2000
-#define EXEC_HARD_MS 2000
+#define EXEC_HARD_MS 1000
 #define EXEC_STDIN_MAX (256 * 1024)
+#define EXEC_READ_MAX (64 * 1024) /* in one go, and of a drained stream */
 
 enum exec_state {
 	EXEC_RUNNING,
 	EXEC_TERMINATING, /* TERM sent, the grace runs */
 	EXEC_KILLING,     /* KILL sent, the sandbox itself is next */
 	EXEC_DRAINING,    /* ended; the owner still has bytes to take */
-	EXEC_ENDED        /* done() was called */
+	EXEC_ENDED        /* done() was or is being called */
 };
 
 struct exec_stream {
 	struct exec *x;
-	int number;    /* 1 or 2 */
-	int fd;        /* -1: closed */
-	int paused;    /* the owner took less than there was */
-	uint64_t left; /* while draining: bytes that are still its output */
+	int number;         /* 1 or 2 */
+	int fd;             /* -1: closed */
+	uint64_t left;      /* draining: bytes that are still its output */
+	struct buf pending; /* what the owner did not take yet */
 	struct loop_io io;
 	struct keep keep;
-	/* What the owner did not take yet. */
-	char *pending;
-	size_t pending_n;
 };
 
 struct exec {
 	unsigned magic;
 	enum exec_state state;
-	struct sandbox *sb;
+	struct sandbox *sb; /* NULL: it has ended and was let go */
+	struct sandbox_host *host;
 	struct list_node link;
 	uint32_t id;
 	const struct exec_ops *ops;
 	void *owner;
+	int tty;
+	unsigned short rows, columns; /* to be set when the tty comes */
 	struct exec_stream stream[2];
+	int stdin_fd, stdin_closing;
 	struct loop_io stdin_io;
-	int stdin_fd;
-	int stdin_closing;
-	struct buf *stdin_buf;
+	struct buf stdin_buf;
 	struct loop_timer timer;
-	uint64_t grace_ms, started_us, output_max;
-	int why; /* enum verdict that ended it, or -1 */
+	uint64_t timeout_ms, grace_ms, started_us, output_max;
+	int why;       /* enum verdict it is being ended for, or -1 */
+	unsigned busy; /* callbacks of ours on the stack */
+	int doomed;    /* freed while busy */
 	struct exec_report report;
 };
+
+/* What a backend knows about an end. */
+struct exec_end {
+	int status; /* of wait(2) */
+	int exec_errno;
+	int no_folder; /* exec_errno is about the working directory */
+	unsigned limits;
+	uint64_t user_us, system_us, max_rss_bytes;
+};
+
+/* For backends: it ended; nobody knows how any more; its tty (takes fd). */
+void exec_ended(struct exec *x, const struct exec_end *end);
+void exec_lost(struct exec *x, const struct error *why);
+void exec_tty_came(struct exec *x, int master);
+
+/* Bytes that did not come through a descriptor of ours. */
+void exec_feed(struct exec *x, int stream, struct span s);
 
 #endif

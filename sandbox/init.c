@@ -87,8 +87,8 @@ enter_mounts(const struct init_plan *plan, struct fault *f)
 	};
 
 	for (unsigned i = 0; i < b->attach_n; i++)
-		attach[i] = (struct mounts_attach){.tree = b->attach[i],
-		    .dst = b->text + b->attach_dst[i]};
+		attach[i] = (struct mounts_attach){
+		    .tree = b->attach[i], .dst = b->text + b->attach_dst[i]};
 	for (unsigned i = 0; i < b->protect_n; i++)
 		protect[i] = b->text + b->protect[i];
 	return mounts_sandbox(&s, f);
@@ -109,8 +109,7 @@ settle_descriptors(int sock, int *proc_self, struct fault *f)
 	proc = fcntl(proc, F_DUPFD_CLOEXEC, 16);
 	null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	null = null == -1 ? -1 : fcntl(null, F_DUPFD_CLOEXEC, 16);
-	workspace =
-	    open(INIT_PATH_WORKSPACE, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	workspace = open(INIT_PATH_WORKSPACE, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (workspace != -1)
 		workspace = fcntl(workspace, F_DUPFD_CLOEXEC, 16);
 	if (sock == -1 || proc == -1 || null == -1 || workspace == -1)
@@ -156,8 +155,8 @@ build(const struct init_plan *plan, int *sock, struct fault *f)
 	if (enter_groups(plan, f) == -1 ||
 	    netns_enter(plan->netns, plan->box->network, f) == -1)
 		return -1;
-	proc_self =
-	    openat(plan->mounts->proc, "self", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	proc_self = openat(
+	    plan->mounts->proc, "self", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (proc_self == -1)
 		return fault_at(f, "open /proc/self", NULL);
 	if (enter_mounts(plan, f) == -1)
@@ -231,7 +230,8 @@ serve(struct init *in)
 _Noreturn void
 init_main(const struct init_plan *plan)
 {
-	struct sigaction sa = {.sa_handler = note_child, .sa_flags = SA_RESTART};
+	struct sigaction sa = {
+	    .sa_handler = note_child, .sa_flags = SA_RESTART};
 	struct fault f = {0};
 	int sock = plan->sock;
 

@@ -31,15 +31,15 @@ static struct walk walk, walk_to;
 static void
 describe(const struct stat *st, struct init_file_reply *r)
 {
-	r->kind = S_ISREG(st->st_mode)	 ? FILE_REGULAR
+	r->kind = S_ISREG(st->st_mode)   ? FILE_REGULAR
 		  : S_ISDIR(st->st_mode) ? FILE_DIR
 		  : S_ISLNK(st->st_mode) ? FILE_SYMLINK
 					 : FILE_OTHER;
 	r->mode = st->st_mode & 07777;
 	r->size = (uint64_t)st->st_size;
 	r->inode = st->st_ino;
-	r->mtime_ns = (int64_t)st->st_mtim.tv_sec * 1000000000 +
-		      st->st_mtim.tv_nsec;
+	r->mtime_ns =
+	    (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
 }
 
 /* Open the walked name as a regular file; -1 with errno. */
@@ -109,8 +109,8 @@ read_slice(int fd, char *p, size_t n, uint64_t offset)
 	size_t have = 0;
 
 	while (have < n) {
-		ssize_t got = pread(
-		    fd, p + have, n - have, (off_t)(offset + have));
+		ssize_t got =
+		    pread(fd, p + have, n - have, (off_t)(offset + have));
 
 		if (got == -1 && errno == EINTR)
 			continue;
@@ -155,8 +155,7 @@ hash(const struct init_file *m, char *scratch, struct init_file_reply *r)
 	while (done < HASH_SLICE && got > 0) {
 		got = read_slice(fd, scratch, SANDBOX_SLICE, m->offset + done);
 		if (got > 0) {
-			hash_add(&r->hash,
-			    (struct span){scratch, (size_t)got});
+			hash_add(&r->hash, (struct span){scratch, (size_t)got});
 			done += (size_t)got;
 		}
 	}
@@ -308,10 +307,9 @@ empty_folder(struct init *in, int top)
 			return 0;
 		if (found == 0) {
 			close(fd[depth--]);
-			failed =
-			    unlinkat(fd[depth], name[depth], AT_REMOVEDIR) ==
-				-1 &&
-			    errno != ENOTEMPTY && errno != ENOENT;
+			failed = unlinkat(fd[depth], name[depth],
+				     AT_REMOVEDIR) == -1 &&
+				 errno != ENOTEMPTY && errno != ENOENT;
 			continue;
 		}
 		failed = found == -1;
@@ -422,9 +420,8 @@ init_serve_file(struct init *in, const struct init_file *m, size_t n)
 
 	if (n > sizeof *m)
 		nul = memchr(path, '\0', (size_t)(end - path));
-	*r = (struct init_file_reply){.head = {.bytes = sizeof *r,
-					  .verb = INIT_FILE,
-					  .id = m->head.id},
+	*r = (struct init_file_reply){
+	    .head = {.bytes = sizeof *r, .verb = INIT_FILE, .id = m->head.id},
 	    .os_errno = EINVAL};
 	if (nul != NULL && m->head.bytes == sizeof *m &&
 	    (m->head.verb != INIT_PUT || end - (nul + 1) == m->n)) {

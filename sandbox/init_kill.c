@@ -77,8 +77,8 @@ scan(void)
 
 	if (fd == -1)
 		return 0;
-	while ((got = syscall(
-		    SYS_getdents64, fd, entries, sizeof entries)) > 0) {
+	while (
+	    (got = syscall(SYS_getdents64, fd, entries, sizeof entries)) > 0) {
 		for (long at = 0; at < got;) {
 			struct dirent64 *d = (void *)(entries + at);
 			pid_t pid = (pid_t)strtol(d->d_name, NULL, 10);

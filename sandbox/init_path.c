@@ -31,8 +31,8 @@ push(struct walk *w, const char *name)
 		errno = ENAMETOOLONG;
 		return -1;
 	}
-	fd = openat(walk_dir(w), name,
-	    O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	fd = openat(
+	    walk_dir(w), name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd == -1)
 		return -1;
 	w->fd[++w->depth] = fd;

@@ -19,8 +19,8 @@ struct keep {
 	struct text head;
 	char *ring;
 	size_t ring_bytes;  /* its size; a ceiling until it exists */
-	uint64_t ring_seen; /* bytes that ever went into it */
-	uint64_t lost;      /* no memory: counted, not kept */
+	uint64_t ring_seen; /* bytes that went into it since it was turned */
+	uint64_t lost;      /* before that, and those there was no memory for */
 };
 
 void keep_init(struct keep *k, size_t bytes_max);

@@ -167,7 +167,7 @@ struct exec_spec {
 
 	uint64_t timeout_ms; /* 0: the profile's */
 	uint64_t grace_ms;   /* between TERM and KILL; 0: 2000 */
-	uint64_t output_max; /* both streams; more ends it; 0: none */
+	uint64_t output_max; /* both streams, more ends it; 0: the profile's */
 	size_t kept_max;     /* of each stream, half head and half tail, when
 				ops->output is NULL; 0: LIMIT_OUTPUT_KEPT */
 };
@@ -178,6 +178,7 @@ struct exec_report {
 	int exit;          /* -1 when a signal ended it */
 	int signal;        /* 0 when none did */
 	int exec_errno;    /* it was never started: exit is 126 or 127 */
+	int no_folder;     /* exec_errno is about the folder to run it in */
 	int truncated;     /* a stream was longer than what was kept */
 	uint64_t bytes[2]; /* written to stdout and stderr, in truth */
 	uint64_t wall_us, user_us, system_us;
@@ -228,7 +229,7 @@ void exec_signal(struct exec *x, int signo);
 void exec_stop(struct exec *x);
 
 int exec_is_running(const struct exec *x);
-void exec_kept(const struct exec *x, int stream, struct exec_kept *out);
+void exec_kept(struct exec *x, int stream, struct exec_kept *out);
 
 /* Forget what is kept of a stream: the next poll sees only newer bytes. */
 void exec_kept_clear(struct exec *x, int stream);

@@ -134,8 +134,8 @@ answer(uint16_t verb, uint32_t id, const struct zygote_answer *a, int fd)
 {
 	struct zygote_answer out = *a;
 
-	out.head = (struct wire_head){
-	    .bytes = sizeof out, .verb = verb, .id = id};
+	out.head =
+	    (struct wire_head){.bytes = sizeof out, .verb = verb, .id = id};
 	if (wire_send(ZYGOTE_FD, &out, sizeof out, NULL, 0, &fd,
 		fd == -1 ? 0 : 1) == -1)
 		_exit(1); /* the engine is gone; children follow us */
@@ -227,8 +227,8 @@ static void
 create(const struct zygote_create *m, const int *fd, unsigned nfd)
 {
 	struct zygote_answer a = {0};
-	unsigned want = 1 + ((m->head.flags & CREATE_NETNS) != 0 ? 1 : 0) +
-			m->cgroups_n;
+	unsigned want =
+	    1 + ((m->head.flags & CREATE_NETNS) != 0 ? 1 : 0) + m->cgroups_n;
 	struct clone_args args = {.flags = CLONE_NEWNS | CLONE_NEWPID |
 					   CLONE_NEWIPC | CLONE_NEWUTS |
 					   CLONE_PIDFD,

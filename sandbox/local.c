@@ -1,0 +1,638 @@
+#include "sandbox/local_private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "config/profile.h"
+#include "engine/base/check.h"
+#include "engine/base/os.h"
+#include "engine/base/pool.h"
+#include "sandbox/zygote.h"
+
+/*
+ * Theory of operation
+ *
+ * The engine's side of sandboxes on this machine.  A request goes to the
+ * zygote with what the new pid 1 needs; the zygote answers CREATED with its
+ * pidfd, pid 1 itself says READY on its own socket, and when the zygote has
+ * reaped it, it says GONE.  Only then are the group removed and the sandbox
+ * forgotten, so that nothing of it is left when its owner is told.
+ *
+ * Ending one: its socket is closed, which a healthy pid 1 takes as the end,
+ * and it is killed by its pidfd, which no other can withstand.  The pid
+ * namespace dies with it.
+ *
+ * A dead zygote is the end of the host: every sandbox dies with it (it is
+ * their parent-death signal), is killed by its pidfd again to be sure, and
+ * counts as reaped.
+ */
+
+#define MAKING_MS 20000 /* a sandbox not built by then is given up */
+#define PREPARE_MS 20000
+#define BURY_MS 5
+#define FREE_MS 5000
+#define UIDS_PER_ENGINE 32768
+
+static const struct backend_ops local_ops;
+
+static void
+close_fd(int *fd)
+{
+	if (*fd != -1)
+		os->close(*fd);
+	*fd = -1;
+}
+
+static void
+kill_init(struct local *l)
+{
+	if (l->pidfd != -1)
+		syscall(SYS_pidfd_send_signal, l->pidfd, SIGKILL, NULL, 0);
+	if (l->cgroup.name[0] != '\0')
+		cgroup_kill(&l->host->cgroups, &l->cgroup);
+}
+
+/* ----------------------------------------------------------------- removal */
+
+static void
+removal(struct loop_deferred *d)
+{
+	struct local *l = container_of(d, struct local, removal);
+
+	CHECK(l->phase == LOCAL_BURIED);
+	sandbox_removed(&l->base);
+}
+
+static void
+finish_removal(struct local *l)
+{
+	if (l->phase == LOCAL_BURIED && l->base.state == SANDBOX_ENDING)
+		loop_defer(&l->removal);
+}
+
+/* Remove what the kernel lets go of; 1 when nothing is left. */
+static int
+bury(struct local *l)
+{
+	if (l->phase == LOCAL_DEAD &&
+	    (l->cgroup.name[0] == '\0' ||
+		cgroup_remove(&l->host->cgroups, &l->cgroup) == 0)) {
+		l->cgroup.name[0] = '\0';
+		l->phase = LOCAL_BURIED;
+		finish_removal(l);
+	}
+	return l->phase == LOCAL_BURIED;
+}
+
+static void
+bury_expired(struct loop_timer *t)
+{
+	struct local_host *h = container_of(t, struct local_host, bury_timer);
+	int again = 0;
+
+	for (struct list_node *n = list_first(&h->base.sandboxes); n != NULL;
+	     n = list_next(&h->base.sandboxes, n)) {
+		struct local *l =
+		    local_of(container_of(n, struct sandbox, link));
+
+		if (l->phase == LOCAL_DEAD)
+			again |= !bury(l);
+	}
+	if (again)
+		loop_timer_start(t, BURY_MS);
+}
+
+/* Pid 1 was reaped, or never was. */
+static void
+died(struct local *l)
+{
+	if (l->phase >= LOCAL_DEAD)
+		return;
+	l->phase = LOCAL_DEAD;
+	map_remove(&l->host->by_id, l->base.id);
+	close_fd(&l->pidfd);
+	if (!bury(l) && !loop_timer_is_active(&l->host->bury_timer))
+		loop_timer_start(&l->host->bury_timer, BURY_MS);
+}
+
+void
+local_broke(struct local *l, const char *step, const struct error *e)
+{
+	loop_timer_stop(&l->making);
+	local_hang_up(l);
+	kill_init(l);
+	sandbox_broke(&l->base, step, e);
+}
+
+static void
+local_kill(struct sandbox *sb)
+{
+	struct local *l = local_of(sb);
+	struct error e;
+
+	error_set(&e, ERROR_SANDBOX_LOST, 0,
+	    "the sandbox did not obey and was killed");
+	local_broke(l, "", &e);
+}
+
+static void
+local_destroy(struct sandbox *sb)
+{
+	struct local *l = local_of(sb);
+
+	loop_timer_stop(&l->making);
+	local_hang_up(l);
+	kill_init(l);
+	if (l->phase == LOCAL_UNSENT) {
+		list_remove(&l->host->unsent, &l->unsent);
+		close_fd(&l->child_sock);
+		died(l);
+	}
+	finish_removal(l);
+}
+
+/* ------------------------------------------------------- the zygote's words */
+
+static void
+came_created(struct local *l, const struct zygote_answer *a, int *fd)
+{
+	struct fault f = a->fault;
+	struct error e;
+
+	if (f.step[0] != '\0') {
+		f.step[sizeof f.step - 1] = '\0';
+		fault_to_error(&f, &e);
+		died(l);
+		local_broke(l, f.step, &e);
+		return;
+	}
+	l->phase = LOCAL_BORN;
+	l->pidfd = *fd;
+	*fd = -1;
+	if (l->base.state >= SANDBOX_LOST)
+		kill_init(l);
+}
+
+static void
+came_gone(struct local *l)
+{
+	struct error e;
+
+	if (l->base.state < SANDBOX_LOST) {
+		error_set(&e,
+		    l->base.state == SANDBOX_MAKING ? ERROR_SANDBOX_UNAVAILABLE
+						    : ERROR_SANDBOX_LOST,
+		    0, "the sandbox has ended");
+		/* Its last words are read first. */
+		if (l->sock != -1)
+			l->io.ready(&l->io, LOOP_READ);
+		if (l->base.state < SANDBOX_LOST)
+			local_broke(l, "ready", &e);
+	}
+	died(l);
+}
+
+static struct local *
+by_id(struct local_host *h, uint32_t id)
+{
+	return map_get(&h->by_id, id);
+}
+
+static void
+zygote_died(struct local_host *h)
+{
+	struct error e;
+
+	if (h->zygote_gone)
+		return;
+	h->zygote_gone = 1;
+	loop_io_want(&h->zygote_io, LOOP_NOTHING);
+	for (struct list_node *n = list_first(&h->base.sandboxes); n != NULL;
+	     n = list_next(&h->base.sandboxes, n)) {
+		struct local *l =
+		    local_of(container_of(n, struct sandbox, link));
+
+		error_set(&e, ERROR_SANDBOX_LOST, 0,
+		    "the process that sandboxes are forked from has died");
+		if (l->base.state < SANDBOX_LOST)
+			local_broke(l, "zygote", &e);
+		if (l->phase == LOCAL_UNSENT) {
+			list_remove(&h->unsent, &l->unsent);
+			close_fd(&l->child_sock);
+		}
+		died(l);
+	}
+}
+
+/* Read one message of the zygote; 0 when there is none. */
+static int
+hear_zygote(struct local_host *h)
+{
+	struct zygote_answer a;
+	struct local *l;
+	int fd[WIRE_FDS_MAX];
+	unsigned nfd;
+	ssize_t n = wire_receive(h->zygote->fd, &a, sizeof a, fd, &nfd);
+
+	if (n == -1 && errno == EAGAIN)
+		return 0;
+	if (n != sizeof a) {
+		zygote_died(h);
+		return 0;
+	}
+	l = by_id(h, a.head.id);
+	if (nfd == 0)
+		fd[0] = -1;
+	if (l != NULL && a.head.verb == ZYGOTE_CREATED)
+		came_created(l, &a, &fd[0]);
+	if (l != NULL && a.head.verb == ZYGOTE_GONE)
+		came_gone(l);
+	if (fd[0] != -1)
+		os->close(fd[0]);
+	return 1;
+}
+
+static void send_requests(struct local_host *h);
+
+static void
+zygote_ready(struct loop_io *io, int want)
+{
+	struct local_host *h = container_of(io, struct local_host, zygote_io);
+
+	if ((want & LOOP_READ) != 0) {
+		for (int i = 0; i < 256 && !h->zygote_gone; i++) {
+			if (!hear_zygote(h))
+				break;
+		}
+	}
+	if (h->unsent.length > 0 && !h->zygote_gone)
+		send_requests(h);
+}
+
+/* ---------------------------------------------------------------- creation */
+
+/* 0: sent.  1: not now.  -1 and *e: never. */
+static int
+send_request(struct local *l, struct error *e)
+{
+	struct local_host *h = l->host;
+	struct zygote_create m = {.head = {.bytes = sizeof m,
+				      .verb = ZYGOTE_CREATE,
+				      .id = l->base.id},
+	    .profile = (uint32_t)(l->profile - h->profile),
+	    .ids = l->ids};
+	int fd[2 + CGROUP_FDS_MAX], groups = 0, failed;
+	unsigned nfd = 0;
+
+	fd[nfd++] = l->child_sock;
+	if (l->cgroup.name[0] != '\0') {
+		groups =
+		    cgroup_attach_fds(&h->cgroups, &l->cgroup, fd + nfd, e);
+		if (groups == -1)
+			return -1;
+		nfd += (unsigned)groups;
+		if (h->cgroups.kind == CGROUP_V2)
+			m.head.flags |= CREATE_CGROUP_V2;
+	}
+	m.cgroups_n = (uint32_t)groups;
+	failed = wire_send(h->zygote->fd, &m, sizeof m, NULL, 0, fd, nfd) == -1
+		     ? errno
+		     : 0;
+	for (int i = 0; i < groups; i++)
+		os->close(fd[nfd - 1 - (unsigned)i]);
+	if (failed == EAGAIN || failed == ETOOMANYREFS || failed == ENOBUFS)
+		return 1;
+	if (failed != 0)
+		return error_set(e, ERROR_SANDBOX_UNAVAILABLE, failed,
+		    "sandbox: ask the zygote");
+	close_fd(&l->child_sock);
+	l->phase = LOCAL_ASKED;
+	return 0;
+}
+
+static void
+send_requests(struct local_host *h)
+{
+	struct list_node *n;
+	struct error e;
+
+	while ((n = list_first(&h->unsent)) != NULL) {
+		struct local *l = container_of(n, struct local, unsent);
+		int sent = send_request(l, &e);
+
+		if (sent == 1) {
+			loop_io_want(&h->zygote_io, LOOP_READ | LOOP_WRITE);
+			return;
+		}
+		list_remove(&h->unsent, n);
+		if (sent == -1) {
+			close_fd(&l->child_sock);
+			died(l);
+			local_broke(l, "request", &e);
+		}
+	}
+	loop_io_want(&h->zygote_io, LOOP_READ);
+}
+
+static void
+making_expired(struct loop_timer *t)
+{
+	struct local *l = container_of(t, struct local, making);
+	struct error e;
+
+	error_set(&e, ERROR_SANDBOX_UNAVAILABLE, ETIMEDOUT,
+	    "sandbox: pid 1 was not ready after %d s", MAKING_MS / 1000);
+	local_broke(l, "ready", &e);
+}
+
+static struct local_profile *
+find_profile(struct local_host *h, const struct profile *p)
+{
+	for (unsigned i = 0; i < h->profiles_n; i++) {
+		if (h->profile[i].profile == p)
+			return &h->profile[i];
+	}
+	return NULL;
+}
+
+static void
+choose_ids(struct local *l)
+{
+	struct local_host *h = l->host;
+	const struct profile *p = l->profile->profile;
+	unsigned slot =
+	    (unsigned)(((char *)l - h->base.sandbox_slab.memory) /
+		       (ptrdiff_t)h->base.sandbox_slab.object_bytes);
+
+	l->ids.uid = (uid_t)p->uid;
+	l->ids.gid = (gid_t)p->uid;
+	if (h->features.root) {
+		l->ids.host_uid = h->uid_base + slot % UIDS_PER_ENGINE;
+		l->ids.host_gid = l->ids.host_uid;
+	} else {
+		l->ids.host_uid = geteuid();
+		l->ids.host_gid = getegid();
+	}
+}
+
+static int
+local_create(struct sandbox *sb, struct error *e)
+{
+	struct local *l = local_of(sb);
+	struct local_host *h = local_host_of(sb->host);
+	int pair[2], size = 1 << 20;
+
+	l->host = h;
+	l->sock = l->pidfd = l->child_sock = -1;
+	list_init(&l->outgoing);
+	loop_timer_init(&l->making, h->base.loop, making_expired);
+	loop_deferred_init(&l->removal, h->base.loop, removal);
+	l->profile = find_profile(h, sb->profile);
+	CHECK(l->profile != NULL);
+	choose_ids(l);
+	if (h->zygote_gone)
+		return error_set(e, ERROR_SANDBOX_UNAVAILABLE, 0,
+		    "sandbox: the zygote has died");
+	if (os->socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) ==
+	    -1)
+		return error_set(e, ERROR_SANDBOX_UNAVAILABLE, errno,
+		    "sandbox: make a socket pair");
+	if (fcntl(pair[0], F_SETFL, O_NONBLOCK) == -1 ||
+	    (h->cgroups.kind != CGROUP_NONE &&
+		cgroup_make(&h->cgroups, &l->profile->cgroup, &l->cgroup, e) ==
+		    -1)) {
+		os->close(pair[0]);
+		os->close(pair[1]);
+		return -1;
+	}
+	CHECK(map_put(&h->by_id, sb->id, l) == 0);
+	setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+	l->sock = pair[0];
+	l->child_sock = pair[1];
+	local_listen(l);
+	loop_timer_start(&l->making, MAKING_MS);
+	list_append(&h->unsent, &l->unsent);
+	if (h->unsent.length == 1)
+		send_requests(h);
+	return 0;
+}
+
+/* -------------------------------------------------------------------- host */
+
+unsigned
+local_limits_met(struct sandbox *sb)
+{
+	struct local *l = local_of(sb);
+	struct cgroup_events now = {0};
+	unsigned met = 0;
+
+	if (l->cgroup.name[0] == '\0')
+		return 0;
+	cgroup_events(&l->host->cgroups, &l->cgroup, &now);
+	if (now.oom_kills > l->seen.oom_kills)
+		met |= 1u << VERDICT_OOM;
+	if (now.pids_denied > l->seen.pids_denied)
+		met |= 1u << VERDICT_PIDS;
+	l->seen = now;
+	return met;
+}
+
+static void
+local_facts(const struct sandbox *sb, struct sandbox_facts *out)
+{
+	const struct local *l = container_of(sb, struct local, base);
+
+	*out = (struct sandbox_facts){
+	    .profile = l->profile->profile->name,
+	    .digest = l->profile->digest,
+	    .rootfs = l->profile->rootfs,
+	    .network =
+		l->profile->box.network == NETNS_LOOPBACK ? "loopback" : "none",
+	    .cgroup = cgroup_kind_name(l->host->cgroups.kind),
+	    .seccomp = l->profile->box.seccomp,
+	    .landlock = l->profile->box.landlock_abi,
+	    .user_namespace = 1,
+	};
+}
+
+static void
+free_host(struct local_host *h)
+{
+	loop_io_want(&h->zygote_io, LOOP_NOTHING);
+	loop_timer_stop(&h->bury_timer);
+	cgroup_host_close(&h->cgroups, 1000);
+	map_release(&h->by_id);
+	sandbox_host_release(&h->base);
+	pool_give(h->profile);
+	pool_give(h);
+}
+
+static void
+local_host_free(struct sandbox_host *host)
+{
+	struct local_host *h = local_host_of(host);
+	uint64_t until = os->now_us() + (uint64_t)FREE_MS * 1000;
+	struct list_node *n;
+
+	while (h->base.sandboxes.length > 0) {
+		struct pollfd p = {.fd = h->zygote->fd, .events = POLLIN};
+		int late = os->now_us() >= until;
+
+		if (!h->zygote_gone) {
+			poll(&p, 1, BURY_MS);
+			while (hear_zygote(h))
+				;
+		}
+		for (n = list_first(&h->base.sandboxes); n != NULL;) {
+			struct local *l =
+			    local_of(container_of(n, struct sandbox, link));
+
+			n = list_next(&h->base.sandboxes, n);
+			if (late && l->phase < LOCAL_DEAD)
+				died(l);
+			if (!bury(l) && !late)
+				continue;
+			loop_undefer(&l->removal);
+			sandbox_removed(&l->base);
+		}
+	}
+	free_host(h);
+}
+
+static int
+prepare_zygote(
+    struct local_host *h, const struct local_trees *t, struct error *e)
+{
+	struct zygote_prepare m = {
+	    .head = {.bytes = sizeof m, .verb = ZYGOTE_PREPARE},
+	    .privileged = (uint32_t)h->features.root,
+	    .trees_n = t->n,
+	    .read_only = t->read_only};
+	struct pollfd p = {.fd = h->zygote->fd, .events = POLLIN};
+	char *text = h->base.building;
+	struct zygote_answer a;
+	unsigned nfd;
+	int fd[WIRE_FDS_MAX];
+
+	for (unsigned i = 0; i < t->n; i++) {
+		size_t n = strlen(t->path[i]) + 1;
+
+		if (m.text_bytes + n > SCRATCH_BYTES / 2)
+			return error_set(e, ERROR_CONFIG, 0,
+			    "the paths of binds are too long");
+		memcpy(text + m.text_bytes, t->path[i], n);
+		m.text_bytes += (uint32_t)n;
+	}
+	if (wire_send(h->zygote->fd, &m, sizeof m, text, m.text_bytes, NULL,
+		0) == -1 ||
+	    poll(&p, 1, PREPARE_MS) != 1 ||
+	    wire_receive(h->zygote->fd, &a, sizeof a, fd, &nfd) != sizeof a)
+		return error_set(e, ERROR_SANDBOX_UNAVAILABLE, errno,
+		    "sandbox: talk to the zygote");
+	if (a.fault.step[0] != '\0')
+		return fault_to_error(&a.fault, e);
+	return 0;
+}
+
+static int
+send_profile(struct local_host *h, struct local_profile *p, struct error *e)
+{
+	struct zygote_profile *m = (void *)h->base.building;
+	size_t n = offsetof(struct zygote_profile, program) +
+		   seccomp_program_bytes(&p->program);
+
+	_Static_assert(sizeof *m <= SCRATCH_BYTES, "a profile is one message");
+	m->head = (struct wire_head){.bytes = sizeof *m,
+	    .verb = ZYGOTE_PROFILE,
+	    .id = (uint32_t)(p - h->profile)};
+	m->box = p->box;
+	memcpy(&m->program, &p->program, seccomp_program_bytes(&p->program));
+	if (wire_send(h->zygote->fd, m, n, NULL, 0, NULL, 0) == -1)
+		return error_set(e, ERROR_SANDBOX_UNAVAILABLE, errno,
+		    "sandbox: talk to the zygote");
+	return 0;
+}
+
+static int
+fill_host(struct local_host *h, const struct sandbox_host_settings *settings,
+    struct error *e)
+{
+	struct local_trees trees = {0};
+	size_t bytes = settings->profiles_n * sizeof *h->profile;
+
+	if (settings->profiles_n == 0 ||
+	    settings->profiles_n > WIRE_PROFILES_MAX)
+		return error_set(e, ERROR_CONFIG, 0,
+		    "between 1 and %d profiles at a time", WIRE_PROFILES_MAX);
+	h->profile = pool_take(bytes, NULL);
+	if (h->profile == NULL)
+		return error_set(e, ERROR_FULL, 0, "memory for profiles");
+	memset(h->profile, 0, bytes);
+	for (unsigned i = 0; i < settings->profiles_n; i++) {
+		h->profile[i].profile = settings->profiles[i];
+		if (local_box_fill(h, &h->profile[i], settings, &trees, e) ==
+		    -1)
+			return -1;
+	}
+	h->profiles_n = settings->profiles_n;
+	if (prepare_zygote(h, &trees, e) == -1)
+		return -1;
+	for (unsigned i = 0; i < h->profiles_n; i++) {
+		if (send_profile(h, &h->profile[i], e) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+struct sandbox_host *
+sandbox_host_new(struct loop *loop, struct zygote *zygote,
+    const struct sandbox_host_settings *settings, struct error *e)
+{
+	struct local_host *h = pool_take(sizeof *h, NULL);
+	unsigned sandboxes =
+	    settings->sandboxes_max > 0 ? settings->sandboxes_max : 64;
+
+	if (h == NULL) {
+		error_set(e, ERROR_FULL, 0, "memory for sandboxes");
+		return NULL;
+	}
+	memset(h, 0, sizeof *h);
+	if (sandbox_host_init(&h->base, loop, &local_ops, settings, e) == -1) {
+		pool_give(h);
+		return NULL;
+	}
+	h->zygote = zygote;
+	h->uid_base = (uid_t)1 << 30 | (uid_t)(getpid() & 0x7fff) << 15;
+	list_init(&h->unsent);
+	loop_io_init(&h->zygote_io, loop, zygote->fd, zygote_ready);
+	loop_timer_init(&h->bury_timer, loop, bury_expired);
+	features_probe(&h->features);
+	if (map_init(&h->by_id, sandboxes, e) == -1 ||
+	    cgroup_host_open(&h->cgroups, e) == -1 ||
+	    fill_host(h, settings, e) == -1) {
+		free_host(h);
+		return NULL;
+	}
+	loop_io_want(&h->zygote_io, LOOP_READ);
+	return &h->base;
+}
+
+static const struct backend_ops local_ops = {
+    .name = "local",
+    .sandbox_bytes = sizeof(struct local),
+    .create = local_create,
+    .exec = local_exec,
+    .signal = local_signal,
+    .file = local_file,
+    .kill = local_kill,
+    .destroy = local_destroy,
+    .limits_met = local_limits_met,
+    .facts = local_facts,
+    .host_free = local_host_free,
+};

@@ -1,0 +1,101 @@
+#include "sandbox/local_private.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/profile.h"
+#include "sandbox/etc.h"
+
+static const char *const always[] = {
+    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "HOME=" ETC_HOME,
+    "LANG=C.UTF-8",
+    "USER=" ETC_USER,
+    "LOGNAME=" ETC_USER,
+    "SHELL=/bin/sh",
+    "TMPDIR=/tmp",
+};
+
+struct env {
+	char *out;
+	size_t used, size;
+	uint32_t count;
+	int overflowed;
+};
+
+static void
+add(struct env *env, const char *name, size_t name_n, const char *value)
+{
+	size_t n = strlen(value) + 1;
+
+	if (env->overflowed || name_n + n > env->size - env->used) {
+		env->overflowed = 1;
+		return;
+	}
+	memcpy(env->out + env->used, name, name_n);
+	memcpy(env->out + env->used + name_n, value, n);
+	env->used += name_n + n;
+	env->count++;
+}
+
+/* Does the list have its own idea of the variable that entry names? */
+static int
+names(const char *const *list, const char *entry, size_t name_n)
+{
+	for (; list != NULL && *list != NULL; list++) {
+		if (strncmp(*list, entry, name_n) == 0 &&
+		    (*list)[name_n] == '=')
+			return 1;
+	}
+	return 0;
+}
+
+static int
+is_let_in(const struct profile *p, const char *entry, size_t name_n)
+{
+	for (unsigned i = 0; p != NULL && i < p->environment.n; i++) {
+		const char *name = p->environment.at[i];
+
+		if (strlen(name) == name_n &&
+		    strncmp(name, entry, name_n) == 0 && getenv(name) != NULL)
+			return 1;
+	}
+	return 0;
+}
+
+static void
+add_unless_named(struct env *env, const struct profile *p,
+    const char *const *extra, const char *entry)
+{
+	size_t name_n = strcspn(entry, "=");
+
+	if (!names(extra, entry, name_n) && !is_let_in(p, entry, name_n))
+		add(env, "", 0, entry);
+}
+
+size_t
+local_env_write(const struct profile *p, const char *const *extra, int tty,
+    char *out, size_t size, uint32_t *count)
+{
+	struct env env = {.out = out, .size = size};
+
+	for (unsigned i = 0; i < sizeof always / sizeof always[0]; i++)
+		add_unless_named(&env, p, extra, always[i]);
+	add_unless_named(
+	    &env, p, extra, tty ? "TERM=xterm-256color" : "TERM=dumb");
+	for (unsigned i = 0; p != NULL && i < p->environment.n; i++) {
+		const char *name = p->environment.at[i];
+		const char *value = getenv(name);
+
+		if (value == NULL || names(extra, name, strlen(name)))
+			continue;
+		add(&env, name, strlen(name), "=");
+		env.used--; /* the name and its value are one text */
+		add(&env, "", 0, value);
+		env.count--;
+	}
+	for (; extra != NULL && *extra != NULL; extra++)
+		add(&env, "", 0, *extra);
+	*count = env.count;
+	return env.overflowed ? 0 : env.used;
+}

@@ -1,0 +1,102 @@
+#ifndef SKEP_SANDBOX_LOCAL_PRIVATE_H
+#define SKEP_SANDBOX_LOCAL_PRIVATE_H
+
+/* What the files of the local backend share; included by local*.c only. */
+
+#include "engine/base/hash.h"
+#include "engine/base/map.h"
+#include "sandbox/backend.h"
+#include "sandbox/cgroup.h"
+#include "sandbox/features.h"
+#include "sandbox/wire.h"
+
+struct local_profile {
+	const struct profile *profile;
+	char digest[HASH_TEXT_MAX];
+	char rootfs[256]; /* as results name it */
+	struct cgroup_limits cgroup;
+	struct box box;
+	struct seccomp_program program;
+};
+
+struct local_host {
+	struct sandbox_host base;
+	struct zygote *zygote;
+	struct loop_io zygote_io;
+	int zygote_gone;
+	struct features features;
+	struct cgroup_host cgroups;
+	struct loop_timer bury_timer; /* groups that are still busy */
+	struct list unsent;           /* struct local: requests */
+	struct map by_id;             /* struct local */
+	unsigned unanswered;
+	uid_t uid_base; /* as root: host uids of sandboxes, by slot */
+	unsigned profiles_n;
+	struct local_profile *profile;
+};
+
+enum local_phase {
+	LOCAL_UNSENT, /* the zygote does not know of it yet */
+	LOCAL_ASKED,
+	LOCAL_BORN,  /* pid 1 exists */
+	LOCAL_DEAD,  /* reaped; its group may still be there */
+	LOCAL_BURIED /* nothing is left */
+};
+
+struct local {
+	struct sandbox base;
+	enum local_phase phase;
+	struct local_host *host;
+	struct local_profile *profile;
+	struct list_node unsent;
+	struct userns_ids ids;
+	int child_sock; /* theirs, until it is sent */
+	int sock, pidfd;
+	struct loop_io io;
+	struct loop_timer making;
+	struct loop_deferred removal;
+	struct list outgoing; /* struct local_message */
+	struct cgroup cgroup;
+	struct cgroup_events seen;
+};
+
+static inline struct local *
+local_of(struct sandbox *sb)
+{
+	return container_of(sb, struct local, base);
+}
+
+static inline struct local_host *
+local_host_of(struct sandbox_host *host)
+{
+	return container_of(host, struct local_host, base);
+}
+
+/* local_box.c: turn a profile into numbers; tree[i] are prepared ones. */
+struct local_trees {
+	unsigned n;
+	const char *path[MOUNTS_TREES_MAX];
+	uint32_t read_only; /* 1u << tree */
+};
+int local_box_fill(struct local_host *h, struct local_profile *p,
+    const struct sandbox_host_settings *settings, struct local_trees *trees,
+    struct error *e);
+
+/* local_talk.c: messages with one init. */
+int local_exec(struct exec *x, const struct exec_spec *spec, const int fd[3],
+    struct error *e);
+void local_signal(struct exec *x, int signo, int whole_tree);
+int local_file(
+    struct file_op *op, const struct file_request *r, struct error *e);
+void local_listen(struct local *l);  /* start reading from its socket */
+void local_hang_up(struct local *l); /* close it, forget what was queued */
+
+/* local_env.c: what every command finds in its environment. */
+size_t local_env_write(const struct profile *p, const char *const *extra,
+    int tty, char *out, size_t size, uint32_t *count);
+
+/* local.c: its words for "something is wrong with it". */
+void local_broke(struct local *l, const char *step, const struct error *e);
+unsigned local_limits_met(struct sandbox *sb);
+
+#endif

@@ -1,0 +1,273 @@
+#include "sandbox/sandbox.h"
+
+#include <string.h>
+
+#include "config/manifest.h"
+#include "engine/base/check.h"
+#include "engine/base/limits.h"
+#include "engine/base/pool.h"
+#include "sandbox/backend.h"
+#include "sandbox/workspace.h"
+
+/*
+ * Theory of operation
+ *
+ * A sandbox's state is what its owner may do with it.  MAKING until the
+ * backend says it stands, FILLING while the manifest goes in, then READY.
+ * Whatever breaks it makes it LOST: commands, verbs and owner are told, in
+ * this order, and it waits to be given up.  ENDING ones have no owner any
+ * more; the backend removes them and then they are freed.
+ */
+
+int
+sandbox_host_init(struct sandbox_host *host, struct loop *loop,
+    const struct backend_ops *backend,
+    const struct sandbox_host_settings *settings, struct error *e)
+{
+	unsigned sandboxes = settings->sandboxes_max;
+	unsigned commands = settings->commands_max;
+
+	if (sandboxes == 0)
+		sandboxes = 64;
+	if (commands == 0)
+		commands = 4 * sandboxes;
+	host->magic = SANDBOX_HOST_MAGIC;
+	host->backend = backend;
+	host->loop = loop;
+	list_init(&host->sandboxes);
+	host->received = pool_take(SCRATCH_BYTES, NULL);
+	host->building = pool_take(SCRATCH_BYTES, NULL);
+	host->streamed = pool_take(SCRATCH_BYTES, NULL);
+	if (host->received == NULL || host->building == NULL ||
+	    host->streamed == NULL) {
+		error_set(e, ERROR_FULL, 0, "memory for sandboxes");
+		sandbox_host_release(host);
+		return -1;
+	}
+	if (slab_init(&host->sandbox_slab, "sandboxes", backend->sandbox_bytes,
+		sandboxes, e) == -1 ||
+	    slab_init(&host->exec_slab, "commands", sizeof(struct exec),
+		commands, e) == -1 ||
+	    slab_init(&host->file_slab, "file verbs", sizeof(struct file_op),
+		sandboxes * SANDBOX_OPS_MAX, e) == -1) {
+		sandbox_host_release(host);
+		return -1;
+	}
+	return 0;
+}
+
+void
+sandbox_host_release(struct sandbox_host *host)
+{
+	CHECK_OBJ(host, SANDBOX_HOST_MAGIC);
+	CHECK(host->sandboxes.length == 0);
+	pool_give(host->received);
+	pool_give(host->building);
+	pool_give(host->streamed);
+	slab_release(&host->sandbox_slab);
+	slab_release(&host->exec_slab);
+	slab_release(&host->file_slab);
+	host->magic = 0;
+}
+
+void
+sandbox_host_free(struct sandbox_host *host)
+{
+	if (host == NULL)
+		return;
+	CHECK_OBJ(host, SANDBOX_HOST_MAGIC);
+	for (struct list_node *n = list_first(&host->sandboxes), *next;
+	     n != NULL; n = next) {
+		struct sandbox *sb = container_of(n, struct sandbox, link);
+
+		next = list_next(&host->sandboxes, n);
+		if (sb->state == SANDBOX_ENDING)
+			sb->gone = NULL;
+		else
+			sandbox_destroy(sb);
+	}
+	host->backend->host_free(host);
+}
+
+unsigned
+sandbox_host_live(const struct sandbox_host *host)
+{
+	CHECK_OBJ(host, SANDBOX_HOST_MAGIC);
+	return host->sandboxes.length;
+}
+
+struct sandbox *
+sandbox_create(struct sandbox_host *host, const struct sandbox_spec *spec,
+    const struct sandbox_ops *ops, void *owner, struct error *e)
+{
+	struct sandbox *sb;
+
+	CHECK_OBJ(host, SANDBOX_HOST_MAGIC);
+	sb = slab_take(&host->sandbox_slab);
+	if (sb == NULL) {
+		error_set(e, ERROR_FULL, 0, "as many sandboxes as may live");
+		return NULL;
+	}
+	sb->magic = SANDBOX_MAGIC;
+	sb->state = SANDBOX_MAKING;
+	sb->host = host;
+	sb->id = ++host->next_id;
+	sb->profile = spec->profile;
+	sb->manifest = spec->manifest;
+	sb->ops = ops;
+	sb->owner = owner;
+	list_init(&sb->execs);
+	list_init(&sb->files);
+	if (spec->label != NULL)
+		strncpy(sb->label, spec->label, sizeof sb->label - 1);
+	list_append(&host->sandboxes, &sb->link);
+	if (host->backend->create(sb, e) == -1) {
+		sandbox_removed(sb);
+		return NULL;
+	}
+	return sb;
+}
+
+static void
+forget_commands(struct sandbox *sb)
+{
+	struct list_node *n;
+
+	while ((n = list_first(&sb->execs)) != NULL)
+		exec_free(container_of(n, struct exec, link));
+}
+
+void
+sandbox_destroy_then(struct sandbox *sb, sandbox_gone_fn *gone, void *owner)
+{
+	CHECK_OBJ(sb, SANDBOX_MAGIC);
+	CHECK(sb->state != SANDBOX_ENDING);
+	sb->state = SANDBOX_ENDING;
+	sb->gone = gone;
+	sb->gone_owner = owner;
+	workspace_cancel(sb->filling);
+	sb->filling = NULL;
+	forget_commands(sb);
+	file_ops_abandon(sb, NULL);
+	sb->host->backend->destroy(sb);
+}
+
+void
+sandbox_destroy(struct sandbox *sb)
+{
+	if (sb != NULL)
+		sandbox_destroy_then(sb, NULL, NULL);
+}
+
+const char *
+sandbox_failed_step(const struct sandbox *sb)
+{
+	CHECK_OBJ(sb, SANDBOX_MAGIC);
+	return sb->failed_step;
+}
+
+void
+sandbox_facts(const struct sandbox *sb, struct sandbox_facts *out)
+{
+	CHECK_OBJ(sb, SANDBOX_MAGIC);
+	*out = (struct sandbox_facts){0};
+	sb->host->backend->facts(sb, out);
+}
+
+/* ------------------------------------------------------------ from backends */
+
+static void
+filled(const struct error *error, void *owner)
+{
+	struct sandbox *sb = owner;
+
+	CHECK_OBJ(sb, SANDBOX_MAGIC);
+	sb->filling = NULL;
+	if (error != NULL) {
+		sandbox_broke(sb, "fill the workspace", error);
+		return;
+	}
+	sb->state = SANDBOX_READY;
+	sb->ops->created(sb, NULL, sb->owner);
+}
+
+void
+sandbox_made(struct sandbox *sb)
+{
+	struct error e;
+
+	CHECK_OBJ(sb, SANDBOX_MAGIC);
+	if (sb->state != SANDBOX_MAKING)
+		return;
+	sb->state = SANDBOX_FILLING;
+	if (sb->manifest == NULL || sb->manifest->entries_n == 0) {
+		filled(NULL, sb);
+		return;
+	}
+	sb->filling =
+	    workspace_start(sb->host->loop, sb, sb->manifest, filled, sb, &e);
+	if (sb->filling == NULL)
+		filled(&e, sb);
+}
+
+static void
+tell_commands(struct sandbox *sb, const struct error *error)
+{
+	struct list_node *n;
+
+	while ((n = list_first(&sb->execs)) != NULL)
+		exec_lost(container_of(n, struct exec, link), error);
+}
+
+void
+sandbox_broke(struct sandbox *sb, const char *step, const struct error *error)
+{
+	int was_made = sb->state == SANDBOX_READY;
+	struct error e = *error;
+
+	CHECK_OBJ(sb, SANDBOX_MAGIC);
+	if (sb->state == SANDBOX_LOST || sb->state == SANDBOX_ENDING)
+		return;
+	sb->state = SANDBOX_LOST;
+	strncpy(sb->failed_step, step, sizeof sb->failed_step - 1);
+	workspace_cancel(sb->filling);
+	sb->filling = NULL;
+	/* Owners may give the sandbox up while they are told. */
+	while (sb->state == SANDBOX_LOST && sb->execs.length > 0)
+		tell_commands(sb, &e);
+	if (sb->state == SANDBOX_LOST)
+		file_ops_abandon(sb, &e);
+	if (sb->state != SANDBOX_LOST)
+		return;
+	if (!was_made)
+		sb->ops->created(sb, &e, sb->owner);
+	else
+		sb->ops->lost(sb, &e, sb->owner);
+}
+
+void
+sandbox_removed(struct sandbox *sb)
+{
+	sandbox_gone_fn *gone = sb->gone;
+	void *owner = sb->gone_owner;
+
+	CHECK_OBJ(sb, SANDBOX_MAGIC);
+	list_remove(&sb->host->sandboxes, &sb->link);
+	sb->magic = 0;
+	slab_give(&sb->host->sandbox_slab, sb);
+	if (gone != NULL)
+		gone(owner);
+}
+
+struct exec *
+sandbox_exec_by_id(struct sandbox *sb, uint32_t id)
+{
+	for (struct list_node *n = list_first(&sb->execs); n != NULL;
+	     n = list_next(&sb->execs, n)) {
+		struct exec *x = container_of(n, struct exec, link);
+
+		if (x->id == id)
+			return x;
+	}
+	return NULL;
+}

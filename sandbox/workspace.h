@@ -1,0 +1,29 @@
+#ifndef SKEP_SANDBOX_WORKSPACE_H
+#define SKEP_SANDBOX_WORKSPACE_H
+
+/*
+ * Filling a fresh workspace from a manifest, by the file verbs.
+ *
+ * Sources are read on the host, a slice a turn of the loop, below the folder
+ * the manifest allows and without following a symbolic link anywhere: one
+ * that is met is an error.  FIFOs, sockets and devices in a local_dir are left
+ * out.
+ */
+
+struct error;
+struct loop;
+struct manifest;
+struct sandbox;
+struct workspace;
+
+/* error == NULL: all is in.  MANIFEST, IO, SANDBOX_LOST. */
+typedef void workspace_done_fn(const struct error *error, void *owner);
+
+/* Keeps m until done; the workspace object ends when done returns. */
+struct workspace *workspace_start(struct loop *loop, struct sandbox *sb,
+    const struct manifest *m, workspace_done_fn *done, void *owner,
+    struct error *e);
+
+void workspace_cancel(struct workspace *w); /* NULL is fine */
+
+#endif
