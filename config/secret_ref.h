@@ -11,6 +11,7 @@
 
 #include "engine/base/error.h"
 
+struct json_writer;
 struct secret;
 
 enum secret_ref_kind {
@@ -34,5 +35,8 @@ int secret_ref_read(
 
 /* True when it could be read now; *e says why not. */
 int secret_ref_check(const struct secret_ref *ref, struct error *e);
+
+/* Write the reference as it would stand in a file. */
+void secret_ref_write(const struct secret_ref *ref, struct json_writer *w);
 
 #endif
