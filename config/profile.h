@@ -22,6 +22,9 @@
 struct arena;
 struct complaints;
 struct error;
+struct json_writer;
+struct table;
+struct table_reader;
 struct text;
 
 enum profile_network {
@@ -83,8 +86,8 @@ struct profile {
 	unsigned require;                 /* enum profile_require, or'ed */
 };
 
-/* draft, delivery, privileged and bare; NULL name ends the table. */
-extern const struct profile profile_builtins[];
+/* The built-in at i (draft, delivery, privileged, bare), or NULL. */
+const struct profile *profile_builtin_at(unsigned i);
 
 /* NULL when there is none of that name. */
 const struct profile *profile_builtin(const char *name);
@@ -96,6 +99,12 @@ const struct profile *profile_builtin(const char *name);
 const struct profile *profile_load(struct arena *arena, const char *folder,
     const char *name, struct complaints *c);
 
+/* Object v of r's document (an inline profile) in r's arena; -1, complaints. */
+int profile_read(struct table_reader *r, int v, const struct profile **out);
+
+/* Its kind of file. */
+extern const struct table profile_table;
+
 /*
  * 0 when child allows nothing that parent does not; -1 and *e (CONFIG), which
  * names the first member that is wider.
@@ -105,6 +114,10 @@ int profile_check_narrower(
 
 /* Append the canonical form, with indent spaces a level for people. */
 void profile_write(const struct profile *p, unsigned indent, struct text *out);
+
+/* The same as a value of something larger; flags as table_write(). */
+void profile_put(
+    const struct profile *p, unsigned flags, struct json_writer *w);
 
 /* "sha256:..." of the canonical form. */
 void profile_digest(const struct profile *p, char out[HASH_TEXT_MAX]);

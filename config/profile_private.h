@@ -1,0 +1,11 @@
+#ifndef SKEP_CONFIG_PROFILE_PRIVATE_H
+#define SKEP_CONFIG_PROFILE_PRIVATE_H
+
+#include "config/profile.h"
+
+struct table;
+
+/* The members of struct profile_limits: numbers, 0 for no ceiling. */
+extern const struct table profile_limits_table;
+
+#endif
