@@ -238,8 +238,10 @@ feed_string(struct feed *f)
 	while (f->p < f->end && f->g->state == IN_STRING) {
 		from = f->p;
 		f->p = skip_plain(f->p, f->end);
-		if (f->p > from && f->g->after_high && half_pair(f) == -1)
+		if (f->p > from && f->g->after_high && half_pair(f) == -1) {
+			f->p = from; /* the fault is where the run began */
 			return -1;
+		}
 		if (f->p < f->end && feed_special(f) == -1)
 			return -1;
 	}
