@@ -6,15 +6,18 @@
  * of the host's that hold no secret.  Child side, async-signal-safe.
  */
 
+#include <sys/types.h>
+
 struct fault;
 
-/* Fill the directory dir; host is a descriptor of the host's "/". */
-int etc_build(int dir, int host, struct fault *f);
-
-/* The name, home and shell that /etc/passwd gives the sandbox's user. */
 #define ETC_USER "agent"
 #define ETC_UID 1000
-#define ETC_GID 1000
 #define ETC_HOME "/workspace"
+
+/*
+ * Fill the directory dir; host is a descriptor of the host's "/".  The
+ * sandbox's user is called user (NULL: ETC_USER) and has this uid and gid.
+ */
+int etc_build(int dir, int host, const char *user, uid_t uid, struct fault *f);
 
 #endif

@@ -43,6 +43,7 @@ struct fault;
 
 #define MOUNTS_TREES_MAX 32
 #define MOUNTS_PROTECTED_MAX 16
+#define MOUNTS_STANDINS_MAX 64
 
 /* A folder or file of the host; no "..", not "/", /proc, /sys, /dev. */
 struct mounts_tree {
@@ -53,7 +54,9 @@ struct mounts_tree {
 };
 
 struct mounts_zygote {
-	int privileged; /* real root: nodes can be made, uids be mapped */
+	int privileged;   /* real root: nodes can be made, uids be mapped */
+	const char *user; /* in /etc/passwd; NULL: "agent" */
+	uid_t uid;        /* its number, inside */
 	unsigned ntrees;
 	struct mounts_tree *trees;
 	int proc; /* out: O_PATH descriptor of the unmasked /proc */
@@ -77,13 +80,25 @@ struct mounts_standins {
 		char name[256];
 		dev_t dev;
 		ino_t ino;
-	} made[MOUNTS_PROTECTED_MAX];
+		int is_file;
+	} made[MOUNTS_STANDINS_MAX];
 };
 
-/* Zygote: make what is missing in the tree, owned by the tree's owner. */
+/* A mount point that a tree must have. */
+struct mounts_point {
+	const char *path; /* relative, no ".." */
+	int is_file;
+};
+
+/*
+ * Zygote: make the points that are missing in the tree, and the folders above
+ * them, owned by the tree's owner: its protected paths, and destinations that
+ * lie below it.  Adds to *s, which starts zeroed; on failure what was made is
+ * in it, to be removed.
+ */
 int mounts_standins_make(struct mounts_standins *s,
-    const struct mounts_tree *tree, const char *const *protect,
-    unsigned nprotect, struct fault *f);
+    const struct mounts_tree *tree, const struct mounts_point *points,
+    unsigned n, struct fault *f);
 
 /* Zygote, after the init is reaped: remove those that are still empty. */
 void mounts_standins_remove(struct mounts_standins *s);

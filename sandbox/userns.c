@@ -79,20 +79,19 @@ userns_outer(struct fault *f)
 	self = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (self == -1)
 		return fault_at(f, "open /proc/self", NULL);
-	rc = write_maps(self, (const unsigned[]){uid, uid},
-	    (const unsigned[]){gid, gid}, f);
+	rc = write_maps(
+	    self, (const unsigned[]){0, uid}, (const unsigned[]){0, gid}, f);
 	close(self);
 	return rc;
 }
 
-/* Become the host's ids for good; without root they are ours already. */
+/* Become the host's ids for good. */
 static int
 become(const struct userns_ids *ids, struct fault *f)
 {
 	if (ids->host_uid == 0 || ids->host_gid == 0)
 		return fault_set(f, 0, "host uid 0 is never mapped", NULL);
-	if (geteuid() == ids->host_uid && getegid() == ids->host_gid &&
-	    geteuid() != 0)
+	if (ids->outer) /* they are ours already, and all we have */
 		return 0;
 	if (syscall(SYS_setgroups, 0, NULL) == -1)
 		return fault_at(f, "setgroups", NULL);
@@ -115,8 +114,9 @@ userns_enter(const struct userns_ids *ids, int proc_self, struct fault *f)
 		return fault_at(f, "dumpable", NULL);
 	if (unshare(CLONE_NEWUSER) == -1)
 		return fault_at(f, "unshare the user namespace", NULL);
-	if (write_maps(proc_self, (const unsigned[]){ids->uid, ids->host_uid},
-		(const unsigned[]){ids->gid, ids->host_gid}, f) == -1)
+	if (write_maps(proc_self,
+		(const unsigned[]){ids->uid, userns_uid_here(ids)},
+		(const unsigned[]){ids->gid, userns_gid_here(ids)}, f) == -1)
 		return -1;
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == -1)
 		return fault_at(f, "not dumpable", NULL);

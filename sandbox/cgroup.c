@@ -1,0 +1,306 @@
+#include "sandbox/cgroup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "engine/base/check.h"
+#include "engine/base/error.h"
+#include "engine/base/os.h"
+#include "sandbox/cgroup_private.h"
+#include "sandbox/fault.h"
+
+#define CPU_PERIOD_US 100000
+
+/* A group with less than this charged to it is as good as a new one. */
+#define REUSE_BYTES_MAX ((uint64_t)1 << 20)
+
+int
+cgroup_write(int dir, const char *name, const char *s)
+{
+	int fd = os->openat(dir, name, O_WRONLY | O_CLOEXEC, 0);
+	ssize_t n;
+
+	if (fd == -1)
+		return -1;
+	n = os->write(fd, s, strlen(s));
+	os->close(fd);
+	return n == -1 ? -1 : 0;
+}
+
+int
+cgroup_write_number(int dir, const char *name, uint64_t value)
+{
+	char text[24];
+
+	snprintf(text, sizeof text, "%" PRIu64, value);
+	return cgroup_write(dir, name, text);
+}
+
+int
+cgroup_read(int dir, const char *name, char *out, size_t size)
+{
+	int fd = os->openat(dir, name, O_RDONLY | O_CLOEXEC, 0);
+	ssize_t n;
+
+	if (fd == -1)
+		return -1;
+	n = os->read(fd, out, size - 1);
+	os->close(fd);
+	if (n == -1)
+		return -1;
+	out[n] = '\0';
+	return 0;
+}
+
+uint64_t
+cgroup_read_key(int dir, const char *name, const char *key)
+{
+	char text[1024];
+	const size_t n = strlen(key);
+
+	if (cgroup_read(dir, name, text, sizeof text) == -1)
+		return 0;
+	for (const char *line = text; line != NULL && *line != '\0';) {
+		if (strncmp(line, key, n) == 0 && line[n] == ' ')
+			return strtoull(line + n + 1, NULL, 10);
+		line = strchr(line, '\n');
+		if (line != NULL)
+			line++;
+	}
+	return 0;
+}
+
+/* The directory of a controller's files: in version 2 they share one. */
+static int
+dir_of(const struct cgroup_host *h, const struct cgroup *g,
+    enum cgroup_controller c)
+{
+	if ((h->has & 1u << c) == 0)
+		return -1;
+	return g->dir[h->kind == CGROUP_V2 ? 0 : c];
+}
+
+static unsigned
+hierarchies(const struct cgroup_host *h)
+{
+	return h->kind == CGROUP_V2 ? 1 : CGROUP_CONTROLLERS;
+}
+
+static int
+limit_memory(const struct cgroup_host *h, int dir, uint64_t bytes)
+{
+	if (h->kind == CGROUP_V2) {
+		if (cgroup_write_number(dir, "memory.max", bytes) == -1)
+			return -1;
+		/* Without swap accounting there is no such file. */
+		if (cgroup_write(dir, "memory.swap.max", "0") == -1 &&
+		    errno != ENOENT)
+			return -1;
+		return 0;
+	}
+	if (cgroup_write_number(dir, "memory.limit_in_bytes", bytes) == -1)
+		return -1;
+	if (cgroup_write_number(dir, "memory.memsw.limit_in_bytes", bytes) ==
+		-1 &&
+	    errno != ENOENT)
+		return -1;
+	return 0;
+}
+
+static int
+limit_cpu(const struct cgroup_host *h, int dir, unsigned milli)
+{
+	const unsigned quota = milli * (CPU_PERIOD_US / 1000);
+	char text[40];
+
+	if (h->kind == CGROUP_V1)
+		return cgroup_write_number(dir, "cpu.cfs_quota_us", quota);
+	snprintf(text, sizeof text, "%u %d", quota, CPU_PERIOD_US);
+	return cgroup_write(dir, "cpu.max", text);
+}
+
+int
+cgroup_limit(struct cgroup_host *h, struct cgroup *g,
+    const struct cgroup_limits *l, struct error *e)
+{
+	int memory = dir_of(h, g, CGROUP_MEMORY);
+	int pids = dir_of(h, g, CGROUP_PIDS);
+	int cpu = dir_of(h, g, CGROUP_CPU);
+
+	if (l->memory_bytes != 0 &&
+	    (memory == -1 || limit_memory(h, memory, l->memory_bytes) == -1))
+		return error_set(e, ERROR_SANDBOX_UNAVAILABLE,
+		    memory == -1 ? 0 : errno, "limit a control group's memory");
+	if (l->pids != 0 && (pids == -1 || cgroup_write_number(pids, "pids.max",
+					       l->pids) == -1))
+		return error_set(e, ERROR_SANDBOX_UNAVAILABLE,
+		    pids == -1 ? 0 : errno,
+		    "limit a control group's processes");
+	if (l->cpu_milli != 0 &&
+	    (cpu == -1 || limit_cpu(h, cpu, l->cpu_milli) == -1))
+		return error_set(e, ERROR_SANDBOX_UNAVAILABLE,
+		    cpu == -1 ? 0 : errno, "limit a control group's cpu");
+	return 0;
+}
+
+/* Version 1: only the hierarchies in which something is limited. */
+static int
+is_wanted(const struct cgroup_host *h, const struct cgroup_limits *l, int c)
+{
+	if (h->base[c] == -1)
+		return 0;
+	return h->kind == CGROUP_V2 || c != CGROUP_CPU || l->cpu_milli != 0;
+}
+
+int
+cgroup_make(struct cgroup_host *h, const struct cgroup_limits *l,
+    struct cgroup *g, struct error *e)
+{
+	CHECK(h->kind != CGROUP_NONE);
+	for (int c = 0; c < CGROUP_CONTROLLERS; c++)
+		g->dir[c] = -1;
+	snprintf(g->name, sizeof g->name, "%" PRIu64, h->next++);
+	for (unsigned c = 0; c < hierarchies(h); c++) {
+		if (!is_wanted(h, l, (int)c))
+			continue;
+		if (mkdirat(h->base[c], g->name, 0755) == -1) {
+			error_set(e, ERROR_SANDBOX_UNAVAILABLE, errno,
+			    "make a control group");
+			goto fail;
+		}
+		g->dir[c] = os->openat(
+		    h->base[c], g->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+		if (g->dir[c] == -1) {
+			error_set(e, ERROR_SANDBOX_UNAVAILABLE, errno,
+			    "open a control group");
+			goto fail;
+		}
+	}
+	if (cgroup_limit(h, g, l, e) == -1)
+		goto fail;
+	return 0;
+fail:
+	cgroup_remove(h, g);
+	return -1;
+}
+
+int
+cgroup_attach_fds(const struct cgroup_host *h, const struct cgroup *g,
+    int fd[CGROUP_FDS_MAX], struct error *e)
+{
+	const int v2 = h->kind == CGROUP_V2;
+	int n = 0;
+
+	for (unsigned c = 0; c < hierarchies(h); c++) {
+		if (g->dir[c] == -1)
+			continue;
+		fd[n] = os->openat(g->dir[c], v2 ? "." : "tasks",
+		    v2 ? O_RDONLY | O_DIRECTORY | O_CLOEXEC
+		       : O_WRONLY | O_CLOEXEC,
+		    0);
+		if (fd[n] == -1) {
+			error_set(e, ERROR_SANDBOX_UNAVAILABLE, errno,
+			    "open a control group's tasks");
+			while (n > 0)
+				os->close(fd[--n]);
+			return -1;
+		}
+		n++;
+	}
+	return n;
+}
+
+int
+cgroup_attach_self(const int *fd, unsigned nfd, struct fault *f)
+{
+	for (unsigned i = 0; i < nfd; i++)
+		if (write(fd[i], "0", 1) != 1)
+			return fault_at(f, "join the control group", NULL);
+	return 0;
+}
+
+void
+cgroup_events(const struct cgroup_host *h, const struct cgroup *g,
+    struct cgroup_events *ev)
+{
+	const int v2 = h->kind == CGROUP_V2;
+	int memory = dir_of(h, g, CGROUP_MEMORY);
+	int pids = dir_of(h, g, CGROUP_PIDS);
+	char text[32];
+
+	memset(ev, 0, sizeof *ev);
+	if (pids != -1)
+		ev->pids_denied = cgroup_read_key(pids, "pids.events", "max");
+	if (memory == -1)
+		return;
+	ev->oom_kills = cgroup_read_key(
+	    memory, v2 ? "memory.events" : "memory.oom_control", "oom_kill");
+	if (cgroup_read(memory,
+		v2 ? "memory.peak" : "memory.max_usage_in_bytes", text,
+		sizeof text) == 0)
+		ev->memory_peak = strtoull(text, NULL, 10);
+}
+
+void
+cgroup_kill(const struct cgroup_host *h, const struct cgroup *g)
+{
+	if (h->kind == CGROUP_V2 && g->dir[0] != -1)
+		(void)cgroup_write(g->dir[0], "cgroup.kill", "1");
+}
+
+int
+cgroup_remove(struct cgroup_host *h, struct cgroup *g)
+{
+	int busy = 0;
+
+	for (unsigned c = 0; c < hierarchies(h); c++) {
+		if (h->base[c] == -1 || g->name[0] == '\0')
+			continue;
+		if (unlinkat(h->base[c], g->name, AT_REMOVEDIR) == -1 &&
+		    errno == EBUSY) {
+			busy = 1;
+			continue;
+		}
+		if (g->dir[c] != -1)
+			os->close(g->dir[c]);
+		g->dir[c] = -1;
+	}
+	if (!busy)
+		g->name[0] = '\0';
+	return busy;
+}
+
+int
+cgroup_reuse(struct cgroup_host *h, struct cgroup *g)
+{
+	int memory = dir_of(h, g, CGROUP_MEMORY);
+	struct cgroup_events ev;
+	char text[32];
+
+	/* Counters that cannot be reset must still be as in a new one. */
+	cgroup_events(h, g, &ev);
+	if (ev.oom_kills != 0 || ev.pids_denied != 0 || memory == -1)
+		return 0;
+	if (cgroup_read(memory,
+		h->kind == CGROUP_V2 ? "memory.current"
+				     : "memory.usage_in_bytes",
+		text, sizeof text) == -1 ||
+	    strtoull(text, NULL, 10) > REUSE_BYTES_MAX)
+		return 0;
+	return h->kind == CGROUP_V2 ||
+	       cgroup_write(memory, "memory.max_usage_in_bytes", "0") == 0;
+}
+
+const char *
+cgroup_kind_name(enum cgroup_kind k)
+{
+	static const char *const name[] = {"none", "v1", "v2"};
+
+	return name[k];
+}

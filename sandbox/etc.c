@@ -1,0 +1,178 @@
+#include "sandbox/etc.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "sandbox/fault.h"
+#include "sandbox/mounts_private.h"
+
+#define COPY_BYTES_MAX (1 << 20)
+
+/* Files of our own; %U and %N stand for the user's name and number. */
+static const struct {
+	const char *name, *text;
+} written[] = {
+    {"passwd", "root:x:0:0:root:/root:/usr/sbin/nologin\n"
+	       "%U:x:%N:%N:skep sandbox:" ETC_HOME ":/bin/sh\n"
+	       "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"},
+    {"group", "root:x:0:\ntty:x:5:\n%U:x:%N:\nnogroup:x:65534:\n"},
+    {"hosts", "127.0.0.1 localhost sandbox\n::1 localhost ip6-localhost\n"},
+    {"hostname", "sandbox\n"},
+    {"host.conf", "multi on\n"},
+    {"resolv.conf", ""},
+    {"nsswitch.conf", "passwd: files\ngroup: files\nshadow: files\n"
+		      "hosts: files dns\nnetworks: files\nprotocols: files\n"
+		      "services: files\n"},
+    {"ld.so.conf", "/usr/local/lib\n"},
+    {"shells", "/bin/sh\n/bin/bash\n"},
+};
+
+/* The host's, as they are. */
+static const char *const copied[] = {"ld.so.cache", "services", "protocols",
+    "ssl/openssl.cnf", "debian_version"};
+static const char *const linked[] = {"localtime", "os-release", "mtab"};
+static const char *const bound[] = {"alternatives", "ssl/certs"};
+
+#define COUNT(table) (sizeof(table) / sizeof(table)[0])
+
+/* Append s to the text at out, which has room for it. */
+static size_t
+put(char *out, size_t n, const char *s)
+{
+	while (*s != '\0')
+		out[n++] = *s++;
+	return n;
+}
+
+static int
+write_one(int dir, const char *name, const char *text, const char *user,
+    uid_t uid, struct fault *f)
+{
+	char out[1024], number[MOUNTS_NUMBER];
+	size_t n = 0;
+	int fd;
+
+	mounts_number(number, uid);
+	for (const char *p = text; *p != '\0'; p++) {
+		if (*p == '%' && p[1] == 'U')
+			n = put(out, n, user), p++;
+		else if (*p == '%' && p[1] == 'N')
+			n = put(out, n, number), p++;
+		else
+			out[n++] = *p;
+	}
+	fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	if (fd == -1)
+		return fault_at(f, "create /etc/", name);
+	if (write(fd, out, n) != (ssize_t)n) {
+		fault_at(f, "write /etc/", name);
+		close(fd);
+		return -1;
+	}
+	close(fd);
+	return 0;
+}
+
+/* What the host does not have, the sandbox does without. */
+static int
+copy_one(int dir, int etc, const char *name, struct fault *f)
+{
+	int from = openat(etc, name, O_RDONLY | O_CLOEXEC), to;
+	struct stat st;
+	off_t at = 0;
+
+	if (from == -1)
+		return errno == ENOENT || errno == EACCES
+			   ? 0
+			   : fault_at(f, "open the host's /etc/", name);
+	to = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	if (to == -1 || fstat(from, &st) == -1) {
+		fault_at(f, "create /etc/", name);
+		goto fail;
+	}
+	while (at < st.st_size && st.st_size <= COPY_BYTES_MAX)
+		if (sendfile(to, from, &at, (size_t)(st.st_size - at)) <= 0) {
+			fault_at(f, "copy /etc/", name);
+			goto fail;
+		}
+	close(to);
+	close(from);
+	return 0;
+fail:
+	if (to != -1)
+		close(to);
+	close(from);
+	return -1;
+}
+
+static int
+link_one(int dir, int etc, const char *name, struct fault *f)
+{
+	char target[512];
+	ssize_t n = readlinkat(etc, name, target, sizeof target - 1);
+
+	if (n == -1)
+		return 0;
+	target[n] = '\0';
+	if (symlinkat(target, dir, name) == -1)
+		return fault_at(f, "link /etc/", name);
+	return 0;
+}
+
+static int
+bind_one(int dir, int etc, const char *name, struct fault *f)
+{
+	int tree = open_tree(
+	    etc, name, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+	int rc = 0;
+
+	if (tree == -1)
+		return errno == ENOENT
+			   ? 0
+			   : fault_at(f, "open the host's /etc/", name);
+	if (mkdirat(dir, name, 0755) == -1 ||
+	    move_mount(tree, "", dir, name, MOVE_MOUNT_F_EMPTY_PATH) == -1)
+		rc = fault_at(f, "bind /etc/", name);
+	close(tree);
+	return rc;
+}
+
+int
+etc_build(int dir, int host, const char *user, uid_t uid, struct fault *f)
+{
+	int etc, rc = -1;
+
+	if (user == NULL)
+		user = ETC_USER;
+	if (strlen(user) > 32)
+		return fault_set(f, EINVAL, "user name", user);
+	etc = openat(host, "etc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (etc == -1)
+		return fault_at(f, "open the host's /etc", NULL);
+	if (mkdirat(dir, "ssl", 0755) == -1) {
+		fault_at(f, "create /etc/ssl", NULL);
+		goto out;
+	}
+	for (size_t i = 0; i < COUNT(written); i++)
+		if (write_one(dir, written[i].name, written[i].text, user, uid,
+			f) == -1)
+			goto out;
+	for (size_t i = 0; i < COUNT(copied); i++)
+		if (copy_one(dir, etc, copied[i], f) == -1)
+			goto out;
+	for (size_t i = 0; i < COUNT(linked); i++)
+		if (link_one(dir, etc, linked[i], f) == -1)
+			goto out;
+	for (size_t i = 0; i < COUNT(bound); i++)
+		if (bind_one(dir, etc, bound[i], f) == -1)
+			goto out;
+	rc = 0;
+out:
+	close(etc);
+	return rc;
+}
