@@ -2,18 +2,14 @@
 
 #include <errno.h>
 #include <linux/capability.h>
-#include <linux/mount.h>
-#include <linux/openat2.h>
-#include <linux/seccomp.h>
-#include <sched.h>
 #include <stdio.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
 #include "sandbox/caps.h"
 #include "sandbox/landlock.h"
+#include "sandbox/seccomp.h"
 
 /* A call with arguments that a kernel which has it finds wrong. */
 static int
@@ -63,10 +59,7 @@ features_probe(struct features *f)
 	f->root = geteuid() == 0 && caps_has(CAP_SYS_ADMIN);
 	f->user_namespace_errno = user_namespace_errno(f);
 	f->user_namespace = f->user_namespace_errno == 0;
-	/* A filter at address 0 is refused after the question if there are any. */
-	f->seccomp =
-	    syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, NULL) == -1 &&
-	    errno == EFAULT;
+	f->seccomp = seccomp_is_available();
 	f->landlock = landlock_abi();
 	f->mount_idmap =
 	    f->root && exists(syscall(SYS_mount_setattr, -1, "", 0, NULL, 0));

@@ -346,6 +346,15 @@ seccomp_compile(struct seccomp_program *p, const struct span *denied,
 }
 
 int
+seccomp_is_available(void)
+{
+	/* A filter at no address is refused after asking whether there are any.
+	 */
+	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, NULL) == -1 &&
+	       errno == EFAULT;
+}
+
+int
 seccomp_install(const struct seccomp_program *p, struct fault *f)
 {
 	struct sock_fprog program = {

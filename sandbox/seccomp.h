@@ -50,6 +50,9 @@ int seccomp_compile(struct seccomp_program *p, const struct span *denied,
 /* True when name is a system call of this machine (for `skep check`). */
 int seccomp_name_is_known(struct span name);
 
+/* The kernel takes filters. */
+int seccomp_is_available(void);
+
 /*
  * In the child: install p for this thread and what it starts.  NO_NEW_PRIVS
  * must be set.  Async-signal-safe.
