@@ -1,0 +1,12 @@
+#ifndef SKEP_TOOLS_BUILTIN_H
+#define SKEP_TOOLS_BUILTIN_H
+
+/* The built-in tools; one file each, listed in registry.c. */
+
+struct tool;
+
+extern const struct tool tool_exec_command;
+extern const struct tool tool_write_stdin;
+extern const struct tool tool_shell;
+
+#endif
