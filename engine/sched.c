@@ -203,8 +203,7 @@ turn(struct loop_turn *t)
 	if (s->failed)
 		return;
 	s->woken = 0;
-	if (!s->draining)
-		s->ports->feed(s->owner);
+	s->ports->feed(s->owner);
 	fill_slots(s);
 	decide(s);
 	switch (commit(s)) {

@@ -41,7 +41,8 @@ enum sched_store {
 
 /* What the scheduler asks of the engine; owner is the last argument of new. */
 struct sched_ports {
-	/* Before anything else: sched_admit() what there is room for. */
+	/* Before anything else, each turn: sched_admit() what there is room
+	   for, unless draining. */
 	void (*feed)(void *owner);
 
 	/* Is there something to record beside runs? */

@@ -26,6 +26,7 @@
 #include "engine/base/error.h"
 #include "engine/base/hash.h"
 #include "engine/base/span.h"
+#include "engine/budget.h"
 #include "engine/run.h"
 
 struct store;
@@ -44,13 +45,6 @@ enum store_answer {
 	STORE_READY,
 	STORE_LATER, /* another process holds the lock for a moment */
 	STORE_FAILED,
-};
-
-/* Counters of a run, as usage in its result. */
-struct store_usage {
-	uint64_t turns, model_calls, tool_calls;
-	uint64_t input_tokens, cached_tokens, output_tokens, reasoning_tokens;
-	double usd;
 };
 
 struct store_run {
@@ -101,8 +95,7 @@ void store_run_again(
     struct store *s, int64_t number, uint64_t line, int64_t at_ms);
 void store_run_state(
     struct store *s, int64_t number, enum run_state state, int64_t at_ms);
-void store_run_usage(
-    struct store *s, int64_t number, const struct store_usage *u);
+void store_run_usage(struct store *s, int64_t number, const struct spending *u);
 void store_run_end(
     struct store *s, int64_t number, const struct store_end *end);
 

@@ -18,7 +18,7 @@ struct store_row_run {
 	enum run_state state;
 	uint64_t line, attempts;
 	int64_t created_ms, started_ms, changed_ms, ended_ms; /* 0: not yet */
-	struct store_usage usage;
+	struct spending usage;
 	struct span error_code, error_message, result;
 	int is_written;
 };

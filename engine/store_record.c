@@ -113,7 +113,7 @@ store_run_state(
 }
 
 void
-store_run_usage(struct store *s, int64_t number, const struct store_usage *u)
+store_run_usage(struct store *s, int64_t number, const struct spending *u)
 {
 	sqlite3_stmt *st = start(s, STATEMENT_RUN_USAGE);
 

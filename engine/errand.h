@@ -1,0 +1,182 @@
+#ifndef SKEP_ENGINE_ERRAND_H
+#define SKEP_ENGINE_ERRAND_H
+
+/*
+ * An errand is what a run carries: its task, transcript, turn, sandbox,
+ * budget and, in the end, its result.  The run (run.h) knows *when* something
+ * happens; the errand's ports, each in a file of its own, know *what*:
+ *
+ *	errand_model.c    MODEL     one model turn (with turn.h)
+ *	errand_sandbox.c  SANDBOX   built lazily, at the first tool call
+ *	errand_tools.c    TOOLS     calls side by side, answers in their order
+ *	errand_outputs.c  OUTPUTS   declared outputs leave the sandbox
+ *	errand_record.c   commit    what the store is told
+ *
+ * Memory: struct errand comes from a slab; `keep` holds task and transcript
+ * for the run's life, `scratch` what one turn needs.
+ */
+
+#include <stdint.h>
+
+#include "config/task.h"
+#include "engine/base/arena.h"
+#include "engine/base/list.h"
+#include "engine/base/loop.h"
+#include "engine/base/slab.h"
+#include "engine/budget.h"
+#include "engine/result.h"
+#include "engine/run.h"
+#include "engine/store.h"
+#include "engine/transcript.h"
+#include "engine/turn.h"
+#include "tools/tool.h"
+
+struct agent;
+struct errand;
+struct model_call;
+struct model_endpoint;
+struct outputs;
+struct sandbox;
+struct sandbox_host;
+struct sched;
+struct text;
+struct toolbox;
+
+/* Who wants to know what happens; every function may be NULL. */
+struct errand_watch {
+	void (*started)(struct errand *er);
+	void (*turn_started)(struct errand *er);
+	void (*text)(struct errand *er, struct span text);
+	void (*restarted)(struct errand *er); /* forget this turn's text */
+	void (*tool_called)(struct errand *er, const struct turn_call *call);
+	void (*tool_output)(struct errand *er, const struct turn_call *call);
+	void (*turn_finished)(struct errand *er);
+	/* It is over and on disk; er is gone when this returns. */
+	void (*ended)(struct errand *er);
+};
+
+/* What all errands of an engine share; borrowed by each. */
+struct supplies {
+	struct loop *loop;
+	struct store *store;
+	struct sched *sched;
+	const struct agent *agent;
+	struct digest agent_digest;
+	char profile_digest[HASH_TEXT_MAX];
+	struct model_endpoint *endpoint;
+	struct sandbox_host *host;
+	struct tools *tools;
+	struct toolset toolset;
+	struct tool_spec spec[TOOLS_MAX];
+	size_t specs;
+	const char *const *outputs; /* declared; NULL-terminated */
+	const char *outputs_dir;    /* --outputs; NULL: below the state */
+	int outputs_dir_is_one;     /* of one run: no folder per run in it */
+	const char *state_path;
+	struct slab errands;
+	int64_t last_number;
+	const struct errand_watch *watch;
+	void *watcher;
+};
+
+/* Milliseconds by the monotonic clock, spent on one kind of thing. */
+struct stopwatch {
+	uint64_t since; /* 0: not running */
+	uint64_t total;
+};
+
+struct errand {
+	struct supplies *supplies;
+	struct run *run; /* NULL until admitted */
+	void *owner;     /* who waits for it */
+
+	int64_t number;
+	char id[RUN_ID_BYTES];
+	uint64_t attempts;      /* 1: it has no row in the store yet */
+	unsigned is_stored : 1; /* the row is there, for this attempt */
+	unsigned has_started : 1;
+	unsigned call_open : 1; /* the store knows a model call in flight */
+	unsigned is_over : 1;   /* ended; waits for its sandbox to go */
+
+	struct arena keep, scratch;
+	struct task task;
+	struct budget budget;
+	struct span instructions;
+	struct transcript transcript;
+	struct turn turn;
+	struct spending spent;
+	struct call_tokens last;
+	uint64_t calls; /* model and tool calls, as numbered in the store */
+	uint64_t model_seq;
+	struct span answer; /* what the model said last, in keep */
+	struct span model_name, request_id;
+
+	struct model_call *model;
+	struct toolbox *toolbox;
+	struct sandbox *sandbox;
+	struct outputs *outputs;
+	const struct list *files; /* collected */
+	struct result result;     /* filled when it ends */
+	struct span result_line;  /* the same as text */
+
+	struct loop_timer wall;
+	uint64_t wall_left_ms;
+	int64_t queued_ms, started_ms;
+	uint64_t started_at; /* monotonic */
+	struct stopwatch model_time, waited, sandbox_time, tools_time;
+};
+
+extern const struct run_ports errand_ports;
+
+/*
+ * A new one, not yet a run; NULL when all slots are taken.  Then either
+ * errand_admit() or errand_drop().
+ */
+struct errand *errand_new(struct supplies *s, void *owner);
+void errand_drop(struct errand *er);
+
+/*
+ * Read its task from a line of a task file, in its arena; -1 and *e
+ * (BAD_TASK): custom_id and digest are set as far as they could be read.
+ */
+int errand_read_task(struct errand *er, struct span line, uint64_t number,
+    const char *folder, struct error *e);
+
+/*
+ * Make it a run of the scheduler's.  found: its row from an earlier attempt,
+ * or NULL.  bad: what is wrong with its task, or NULL; then it ends with
+ * that.  CHECKs that sched_room() > 0.
+ */
+void errand_admit(struct errand *er, const struct store_found *found,
+    const struct error *bad);
+
+/*
+ * The engine ends before the run does: give up what is in flight, without a
+ * word to anybody.  Its sandbox goes with the host.
+ */
+void errand_abandon(struct errand *er);
+
+/* --- between the files of an errand --- */
+
+int64_t errand_now(void);                  /* Unix milliseconds */
+void errand_clock_run(struct errand *er);  /* wall time counts */
+void errand_clock_stop(struct errand *er); /* it waits for a place */
+
+void stopwatch_start(struct stopwatch *w, const struct loop *l);
+void stopwatch_stop(struct stopwatch *w, const struct loop *l);
+
+/* End the run with e; a code that is none of a result's becomes instead. */
+void errand_fail(
+    struct errand *er, const struct error *e, enum error_code instead);
+
+int errand_afford(const struct run *run, struct error *e);
+void errand_record(struct run *run, enum run_state from, enum run_state to);
+int errand_call_model(struct run *run, struct error *e);
+int errand_build_sandbox(struct run *run, struct error *e);
+int errand_call_tools(struct run *run, struct error *e);
+int errand_collect_outputs(struct run *run, struct error *e);
+
+/* Where its outputs go, in scratch; NULL and *e. */
+const char *errand_outputs_dir(struct errand *er, struct error *e);
+
+#endif

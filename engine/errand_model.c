@@ -1,0 +1,167 @@
+/* MODEL: one model turn, from the transcript to the reply's items in it. */
+
+#include "config/agent.h"
+#include "engine/base/check.h"
+#include "engine/base/limits.h"
+#include "engine/base/text.h"
+#include "engine/errand.h"
+#include "net/model_call.h"
+
+static void
+told_text(void *owner, struct span text)
+{
+	struct errand *er = owner;
+
+	if (er->supplies->watch->text != NULL)
+		er->supplies->watch->text(er, text);
+}
+
+static void
+told_restarted(void *owner)
+{
+	struct errand *er = owner;
+
+	if (er->supplies->watch->restarted != NULL)
+		er->supplies->watch->restarted(er);
+}
+
+static void
+told_placed(void *owner, int has_place)
+{
+	struct errand *er = owner;
+
+	if (has_place)
+		errand_clock_run(er);
+	else
+		errand_clock_stop(er);
+}
+
+static void
+call_is_over(struct errand *er)
+{
+	er->model = NULL;
+	errand_clock_run(er);
+	stopwatch_stop(&er->model_time, er->supplies->loop);
+}
+
+static void
+count_tokens(struct errand *er, const struct usage *u)
+{
+	er->last = (struct call_tokens){
+	    .input = u->input_tokens,
+	    .cached = u->cached_tokens,
+	    .output = u->output_tokens,
+	    .reasoning = u->reasoning_tokens,
+	};
+	spending_add(&er->spent, &er->supplies->agent->prices, &er->last);
+}
+
+/* Does any call of this turn need a sandbox? */
+static int
+needs_sandbox(struct errand *er)
+{
+	int needed = 0;
+
+	for (unsigned i = 0; i < er->turn.calls; i++) {
+		struct turn_call *call = &er->turn.call[i];
+
+		call->errand = er;
+		call->seq = ++er->calls;
+		call->needs_sandbox =
+		    toolset_needs_sandbox(
+			&er->supplies->toolset, &call->item) != 0;
+		needed |= call->needs_sandbox;
+	}
+	return needed;
+}
+
+static void
+remember(struct errand *er, struct span *kept, struct span now)
+{
+	if (now.n > 0 && !span_eq(*kept, now))
+		*kept = arena_span(&er->keep, now);
+}
+
+static void
+done(void *owner, const struct model_result *r)
+{
+	struct errand *er = owner;
+	struct text said;
+	struct error e;
+
+	call_is_over(er);
+	count_tokens(er, &r->reply->usage);
+	remember(er, &er->model_name, text_span(&r->reply->model));
+	remember(er, &er->request_id, r->request_id);
+	text_init(&said, LIMIT_ANSWER);
+	if (turn_take_reply(&er->turn, r->reply, &er->transcript, &er->scratch,
+		(uint32_t)er->spent.turns, errand_now(), &said, &e) == -1) {
+		text_release(&said);
+		errand_fail(er, &e, ERROR_INTERNAL);
+		return;
+	}
+	if (er->turn.calls > 0) {
+		run_set_needs_sandbox(er->run, needs_sandbox(er));
+		run_post(er->run, RUN_EV_CALLS);
+	} else {
+		er->answer = arena_span(&er->keep, text_span(&said));
+		run_post(er->run, RUN_EV_STOP);
+	}
+	text_release(&said);
+}
+
+static void
+failed(void *owner, const struct model_failure *f)
+{
+	struct errand *er = owner;
+
+	call_is_over(er);
+	if (f->usage.known)
+		count_tokens(er, &f->usage);
+	remember(er, &er->request_id, f->request_id);
+	errand_fail(er, &f->error, ERROR_MODEL_UNAVAILABLE);
+}
+
+static const struct model_call_ops ops = {
+    .text = told_text,
+    .restarted = told_restarted,
+    .placed = told_placed,
+    .done = done,
+    .failed = failed,
+};
+
+int
+errand_call_model(struct run *run, struct error *e)
+{
+	struct errand *er = run_owner(run);
+	const struct supplies *s = er->supplies;
+	struct model_request q = {
+	    .model = span_of(s->agent->model.name),
+	    .instructions = er->instructions,
+	    .items = er->transcript.json,
+	    .nitems = er->transcript.n,
+	    .tools = s->spec,
+	    .ntools = s->specs,
+	    .settings = s->agent->model.settings,
+	    .cache_key = span_of(s->agent->digest),
+	    .stream = 1,
+	};
+
+	/* The turn before this one is over: so is its memory. */
+	turn_init(&er->turn);
+	arena_release(&er->scratch);
+	if (er->spent.turns == 1 && s->watch->started != NULL)
+		s->watch->started(er);
+	if (s->watch->turn_started != NULL)
+		s->watch->turn_started(er);
+	er->model = model_call_start(s->endpoint, &q, &ops, er, e);
+	if (er->model == NULL) {
+		if (e->code > ERROR_INTERNAL)
+			e->code = e->code == ERROR_TOO_BIG
+				      ? ERROR_MODEL_REJECTED
+				      : ERROR_INTERNAL;
+		return -1;
+	}
+	stopwatch_start(&er->model_time, s->loop);
+	return 0;
+}

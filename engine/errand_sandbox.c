@@ -1,0 +1,79 @@
+/* SANDBOX: built from the manifest at the first tool call that needs one. */
+
+#include "config/agent.h"
+#include "config/manifest.h"
+#include "config/vars.h"
+#include "engine/base/check.h"
+#include "engine/errand.h"
+#include "sandbox/sandbox.h"
+
+static void
+created(struct sandbox *sb, const struct error *error, void *owner)
+{
+	struct errand *er = owner;
+
+	stopwatch_stop(&er->sandbox_time, er->supplies->loop);
+	(void)sb; /* destroyed when the run ends */
+	if (error != NULL) {
+		errand_fail(er, error, ERROR_SANDBOX_UNAVAILABLE);
+		return;
+	}
+	run_post(er->run, RUN_EV_READY);
+}
+
+static void
+lost(struct sandbox *sb, const struct error *error, void *owner)
+{
+	(void)sb;
+	errand_fail(owner, error, ERROR_SANDBOX_LOST);
+}
+
+static const struct sandbox_ops ops = {created, lost};
+
+/* The agent's manifest with the task's over it and all names replaced. */
+static int
+make_manifest(struct errand *er, const struct manifest **out, struct error *e)
+{
+	const struct agent *agent = er->supplies->agent;
+	struct vars vars = {
+	    .input = er->task.input,
+	    .custom_id = er->task.custom_id,
+	    .task = er->task.variables,
+	    .agent = agent->variables,
+	};
+	const struct manifest *m;
+
+	*out = NULL;
+	if (agent->manifest == NULL && er->task.manifest == NULL)
+		return 0;
+	m = manifest_merge(&er->keep, agent->manifest, er->task.manifest, e);
+	if (m != NULL)
+		m = manifest_expand(&er->keep, m, &vars, e);
+	*out = m;
+	return m == NULL ? -1 : 0;
+}
+
+int
+errand_build_sandbox(struct run *run, struct error *e)
+{
+	struct errand *er = run_owner(run);
+	struct supplies *s = er->supplies;
+	struct sandbox_spec spec = {
+	    .profile = s->agent->sandbox.profile,
+	    .label = er->id,
+	};
+
+	errand_clock_run(er);
+	if (make_manifest(er, &spec.manifest, e) == -1) {
+		e->code = ERROR_MANIFEST;
+		return -1;
+	}
+	stopwatch_start(&er->sandbox_time, s->loop);
+	er->sandbox = sandbox_create(s->host, &spec, &ops, er, e);
+	if (er->sandbox != NULL)
+		return 0;
+	stopwatch_stop(&er->sandbox_time, s->loop);
+	if (e->code > ERROR_INTERNAL)
+		e->code = ERROR_SANDBOX_UNAVAILABLE;
+	return -1;
+}

@@ -1,0 +1,101 @@
+/*
+ * TOOLS: the calls of a turn run side by side, each at its own place among
+ * the commands of all runs; their answers go to the model in the order in
+ * which it asked.
+ */
+
+#include "engine/base/check.h"
+#include "engine/errand.h"
+#include "engine/sched.h"
+
+static struct sandbox *
+lend_sandbox(void *owner)
+{
+	const struct errand *er = owner;
+
+	return run_has_sandbox(er->run) ? er->sandbox : NULL;
+}
+
+static void
+all_answered(struct errand *er)
+{
+	struct error e;
+
+	stopwatch_stop(&er->tools_time, er->supplies->loop);
+	if (turn_put_answers(&er->turn, &er->transcript,
+		(uint32_t)er->spent.turns, errand_now()) == -1) {
+		error_set(&e, ERROR_INTERNAL, 0,
+		    "the run's memory is full: its transcript is too long");
+		run_post_error(er->run, &e);
+		return;
+	}
+	run_post(er->run, RUN_EV_RESULTS);
+}
+
+static void
+answered(struct tool_call *handle, struct span answer, void *owner)
+{
+	struct turn_call *call = owner;
+	struct errand *er = call->errand;
+	struct error e;
+
+	CHECK(call->call == handle);
+	gate_leave(&call->place);
+	if (er->supplies->sched != NULL)
+		sched_wake(er->supplies->sched); /* a place is free */
+	call->answer = arena_span(&er->scratch, answer);
+	call->ended_ms = errand_now();
+	call->call = NULL;
+	tool_call_free(handle);
+	if (call->answer.p == NULL) {
+		error_set(&e, ERROR_INTERNAL, 0,
+		    "no memory for the answer of a tool call");
+		run_post_error(er->run, &e);
+		return;
+	}
+	er->turn.answered++;
+	er->spent.tool_calls++;
+	if (er->supplies->watch->tool_output != NULL)
+		er->supplies->watch->tool_output(er, call);
+	if (er->turn.answered == er->turn.calls)
+		all_answered(er);
+	else
+		run_post(er->run, RUN_EV_RECORD);
+}
+
+static void
+passed(struct gate_ticket *t)
+{
+	struct turn_call *call = container_of(t, struct turn_call, place);
+	struct errand *er = call->errand;
+	struct error e;
+
+	if (er->supplies->watch->tool_called != NULL)
+		er->supplies->watch->tool_called(er, call);
+	call->call =
+	    tool_call_start(er->toolbox, &call->item, answered, call, &e);
+	if (call->call == NULL)
+		errand_fail(er, &e, ERROR_INTERNAL);
+}
+
+int
+errand_call_tools(struct run *run, struct error *e)
+{
+	struct errand *er = run_owner(run);
+	struct supplies *s = er->supplies;
+	struct tool_host host = {lend_sandbox, er};
+
+	errand_clock_run(er);
+	if (er->toolbox == NULL) {
+		er->toolbox = toolbox_new(s->tools, &s->toolset, &host, e);
+		if (er->toolbox == NULL) {
+			e->code = ERROR_INTERNAL;
+			return -1;
+		}
+	}
+	stopwatch_start(&er->tools_time, s->loop);
+	for (unsigned i = 0; i < er->turn.calls; i++)
+		gate_ask(
+		    sched_commands(s->sched), &er->turn.call[i].place, passed);
+	return 0;
+}
