@@ -1,0 +1,484 @@
+#include "engine/engine.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/agent.h"
+#include "config/profile.h"
+#include "engine/base/check.h"
+#include "engine/base/os.h"
+#include "engine/sched.h"
+#include "net/http.h"
+#include "net/model_call.h"
+#include "sandbox/sandbox.h"
+
+/* Runs decided in one turn of the loop. */
+#define DECIDE_MAX 256
+
+/* A run's commands that outlive their calls, on an average. */
+#define PROCESSES_PER_RUN 8
+
+/* --- the scheduler's ports --- */
+
+static void
+feed(void *owner)
+{
+	struct engine *en = owner;
+
+	en->source->feed(en->owner);
+}
+
+static int
+is_dirty(void *owner)
+{
+	struct engine *en = owner;
+
+	return en->source->is_dirty(en->owner);
+}
+
+static void
+record(void *owner)
+{
+	struct engine *en = owner;
+
+	en->source->record(en->owner);
+}
+
+static enum sched_store
+as_sched(enum store_answer answer)
+{
+	switch (answer) {
+	case STORE_READY:
+		return SCHED_STORE_READY;
+	case STORE_LATER:
+		return SCHED_STORE_LATER;
+	case STORE_FAILED:
+		break;
+	}
+	return SCHED_STORE_FAILED;
+}
+
+static enum sched_store
+begin(void *owner)
+{
+	struct engine *en = owner;
+
+	return as_sched(store_begin(en->supplies.store, &en->error));
+}
+
+static enum sched_store
+commit(void *owner)
+{
+	struct engine *en = owner;
+
+	return as_sched(store_commit(en->supplies.store, &en->error));
+}
+
+static void
+store_failed(void *owner)
+{
+	struct engine *en = owner;
+
+	en->was_stopped = 1;
+	loop_break(en->loop);
+}
+
+static void
+drained(void *owner)
+{
+	struct engine *en = owner;
+
+	en->was_stopped = 1;
+	en->source->drained(en->owner);
+}
+
+static const struct sched_ports sched_ports = {
+    .feed = feed,
+    .is_dirty = is_dirty,
+    .begin = begin,
+    .record = record,
+    .commit = commit,
+    .failed = store_failed,
+    .drained = drained,
+};
+
+/* --- stopping --- */
+
+static void
+stop_now(void *owner)
+{
+	struct engine *en = owner;
+
+	en->was_stopped = 1;
+	loop_break(en->loop);
+}
+
+static void
+drained_too_long(struct loop_timer *t)
+{
+	stop_now(container_of(t, struct engine, drain_timer));
+}
+
+static void
+drain(void *owner)
+{
+	struct engine *en = owner;
+
+	en->source->draining(en->owner);
+	sched_drain(en->supplies.sched);
+	if (en->drain_ms > 0)
+		loop_timer_start(&en->drain_timer, en->drain_ms);
+}
+
+struct search {
+	const char *id;
+	int found;
+};
+
+static void
+cancel_if_it_is(struct run *run, void *owner)
+{
+	struct search *search = owner;
+	const struct errand *er = run_owner(run);
+
+	if (strcmp(er->id, search->id) != 0)
+		return;
+	search->found = 1;
+	run_post(run, RUN_EV_CANCEL);
+}
+
+static int
+cancel(const char *id, void *owner)
+{
+	struct engine *en = owner;
+	struct search search = {id, 0};
+
+	sched_each(en->supplies.sched, cancel_if_it_is, &search);
+	return search.found;
+}
+
+/* --- opening, each part in its turn --- */
+
+static int
+hex_digit(char c)
+{
+	return c <= '9' ? c - '0' : c - 'a' + 10;
+}
+
+/* "sha256:<hex>" as bytes; the text is ours, so it is well-formed. */
+static void
+digest_of_text(const char *text, struct digest *out)
+{
+	const char *hex = strchr(text, ':');
+
+	CHECK(hex != NULL && strlen(hex + 1) == HASH_HEX);
+	for (size_t i = 0; i < HASH_BYTES; i++)
+		out->byte[i] = (unsigned char)(hex_digit(hex[1 + 2 * i]) << 4 |
+					       hex_digit(hex[2 + 2 * i]));
+}
+
+static int
+open_store(
+    struct engine *en, const struct engine_settings *set, struct error *e)
+{
+	char path[LIMIT_PATH];
+
+	if (state_dir_choose(&en->state, set->state, e) == -1 ||
+	    state_dir_own(&en->state, e) == -1 ||
+	    state_dir_file(&en->state, "skep.db", path, e) == -1)
+		return -1;
+	en->supplies.state_path = en->state.path;
+	en->supplies.store = store_open(path,
+	    set->settings->durability == DURABILITY_FULL ? STORE_FULL
+							 : STORE_NORMAL,
+	    e);
+	if (en->supplies.store == NULL)
+		return -1;
+	en->supplies.last_number = store_last_number(en->supplies.store);
+	return 0;
+}
+
+/* The agent's headers, secrets read. */
+static int
+read_headers(struct engine *en, struct error *e)
+{
+	const struct agent_model *m = &en->supplies.agent->model;
+
+	if (m->headers_n == 0)
+		return 0;
+	if (m->headers_n > ENGINE_HEADERS_MAX)
+		return error_set(e, ERROR_CONFIG, 0,
+		    "model.headers: %d are the most", ENGINE_HEADERS_MAX);
+	en->fields = calloc(m->headers_n, sizeof *en->fields);
+	if (en->fields == NULL)
+		return error_set(e, ERROR_FULL, 0, "no memory for headers");
+	for (unsigned i = 0; i < m->headers_n; i++) {
+		const struct agent_header *h = &m->headers[i];
+
+		en->fields[i].name = h->name;
+		if (h->value != NULL) {
+			en->fields[i].value = span_of(h->value);
+			continue;
+		}
+		if (secret_ref_read(&h->secret, &en->header_secret[i], e) == -1)
+			return -1;
+		en->fields[i].secret = &en->header_secret[i];
+	}
+	return 0;
+}
+
+static int
+key_file_of(const struct agent_model *m, const char **out, struct error *e)
+{
+	*out = NULL;
+	if (m->client_key.kind == SECRET_NOWHERE)
+		return 0;
+	if (m->client_key.kind != SECRET_FILE)
+		return error_set(e, ERROR_CONFIG, 0,
+		    "model.client_key: give it as {\"file\": PATH}");
+	*out = m->client_key.name;
+	return 0;
+}
+
+static int
+open_model(
+    struct engine *en, const struct engine_settings *set, struct error *e)
+{
+	const struct agent_model *m = &en->supplies.agent->model;
+	struct model_endpoint_settings s = {
+	    .provider = provider_find(span_of(model_api_name(m->api))),
+	    .base_url = span_of(m->base_url),
+	    .ca_file = m->ca_file,
+	    .cert_file = m->client_cert,
+	    .plain_anywhere = set->settings->http_allowed,
+	    .first_byte_ms = (uint32_t)(m->first_byte_seconds * 1000),
+	    .idle_ms = (uint32_t)(m->idle_seconds * 1000),
+	    .retry =
+		{
+		    .attempts = (unsigned)m->retry.attempts,
+		    .base_ms = (uint32_t)m->retry.base_ms,
+		    .max_ms = (uint32_t)m->retry.max_ms,
+		    .retry_after_max_seconds =
+			(uint32_t)m->retry.retry_after_max_seconds,
+		},
+	};
+
+	if (s.provider == NULL)
+		return error_set(e, ERROR_CONFIG, 0,
+		    "model.api: \"%s\" is not built in",
+		    model_api_name(m->api));
+	if (m->api_key.kind != SECRET_NOWHERE) {
+		if (secret_ref_read(&m->api_key, &en->api_key, e) == -1)
+			return -1;
+		s.api_key = &en->api_key;
+	}
+	if (read_headers(en, e) == -1 || key_file_of(m, &s.key_file, e) == -1)
+		return -1;
+	s.fields = en->fields;
+	s.nfields = m->headers_n;
+	en->http = http_client_new(en->loop, NULL, e);
+	if (en->http == NULL)
+		return -1;
+	en->supplies.endpoint = model_endpoint_new(en->http, &s, e);
+	return en->supplies.endpoint == NULL ? -1 : 0;
+}
+
+static int
+copy_outputs(struct engine *en, struct error *e)
+{
+	const struct text_list *declared = &en->supplies.agent->outputs;
+	const char **list = calloc(declared->n + 1, sizeof *list);
+
+	if (list == NULL)
+		return error_set(e, ERROR_FULL, 0, "no memory for outputs");
+	for (unsigned i = 0; i < declared->n; i++)
+		list[i] = declared->at[i];
+	en->supplies.outputs = list;
+	return 0;
+}
+
+static int
+open_tools(
+    struct engine *en, const struct sched_limits *limits, struct error *e)
+{
+	struct supplies *s = &en->supplies;
+	const struct text_list *names = &s->agent->tools;
+	const struct provider_ops *provider =
+	    provider_find(span_of(model_api_name(s->agent->model.api)));
+	struct tools_limits most = {
+	    .boxes_max = limits->runs_max,
+	    .calls_max = limits->commands_max,
+	    .processes_max =
+		limits->runs_max * PROCESSES_PER_RUN + limits->commands_max,
+	};
+
+	for (unsigned i = 0; i < names->n; i++)
+		if (toolset_add(&s->toolset, names->at[i], e) == -1)
+			return -1;
+	s->specs =
+	    toolset_specs(&s->toolset, provider->has_native_tools, s->spec);
+	s->tools = tools_new(en->loop, &most, e);
+	return s->tools == NULL ? -1 : 0;
+}
+
+static int
+open_sandboxes(struct engine *en, const struct engine_settings *set,
+    const struct sched_limits *limits, struct error *e)
+{
+	struct supplies *s = &en->supplies;
+	const struct profile *profile = s->agent->sandbox.profile;
+	struct sandbox_host_settings host = {
+	    .sandboxes_max = limits->sandboxes_max,
+	    .commands_max = limits->runs_max * PROCESSES_PER_RUN,
+	    .netns_ready = limits->active_max < 16 ? limits->active_max : 16,
+	    .cgroups_ready = limits->active_max < 16 ? limits->active_max : 16,
+	    .profiles = &profile,
+	    .profiles_n = 1,
+	};
+
+	profile_digest(profile, s->profile_digest);
+	if (s->toolset.n == 0 && s->outputs[0] == NULL)
+		return 0; /* there will be no sandbox at all */
+	if (set->zygote_error != NULL &&
+	    set->zygote_error->code != ERROR_NONE) {
+		*e = *set->zygote_error;
+		e->code = ERROR_SANDBOX_UNAVAILABLE;
+		return -1;
+	}
+	s->host = sandbox_host_new(en->loop, set->zygote, &host, e);
+	return s->host == NULL ? -1 : 0;
+}
+
+static unsigned
+as_count(uint64_t wanted, unsigned instead)
+{
+	if (wanted == 0)
+		return instead;
+	return wanted > 1000000 ? 1000000 : (unsigned)wanted;
+}
+
+static struct sched_limits
+limits_of(const struct engine_settings *set)
+{
+	const struct settings *s = set->settings;
+	unsigned jobs = as_count(set->jobs, as_count(s->runs, 64));
+
+	return (struct sched_limits){
+	    .runs_max = jobs + set->queued,
+	    .active_max = jobs,
+	    .decide_max = DECIDE_MAX,
+	    .models_max = as_count(s->model_calls, jobs),
+	    .sandboxes_max = as_count(s->sandboxes, jobs),
+	    .commands_max = as_count(s->commands, jobs),
+	};
+}
+
+void
+engine_init(struct engine *en)
+{
+	memset(en, 0, sizeof *en);
+	en->state.fd = en->state.lock_fd = en->control.fd = -1;
+}
+
+int
+engine_open(struct engine *en, const struct engine_settings *set,
+    const struct engine_source *source, void *owner, struct error *e)
+{
+	struct supplies *s = &en->supplies;
+	struct sched_limits limits = limits_of(set);
+
+	en->source = source;
+	en->owner = owner;
+	en->drain_ms = (uint64_t)(set->settings->drain_seconds * 1000);
+	s->agent = set->agent;
+	s->watch = &source->watch;
+	s->watcher = owner;
+	s->outputs_dir = set->outputs_dir;
+	s->outputs_dir_is_one = set->outputs_dir_is_one;
+	digest_of_text(s->agent->digest, &s->agent_digest);
+	if (open_store(en, set, e) == -1)
+		return -1;
+	en->loop = s->loop = loop_new(e);
+	if (en->loop == NULL || open_model(en, set, e) == -1 ||
+	    copy_outputs(en, e) == -1 || open_tools(en, &limits, e) == -1 ||
+	    open_sandboxes(en, set, &limits, e) == -1 ||
+	    slab_init(&s->errands, "errands", sizeof(struct errand),
+		limits.runs_max, e) == -1)
+		return -1;
+	s->sched = sched_new(en->loop, &sched_ports, &limits, en, e);
+	if (s->sched == NULL || control_start(&en->control, en->loop,
+				    &en->state, cancel, en, e) == -1)
+		return -1;
+	loop_timer_init(&en->drain_timer, en->loop, drained_too_long);
+	signals_start(&en->signals, en->loop, drain, stop_now, en);
+	return 0;
+}
+
+void
+engine_run(struct engine *en)
+{
+	loop_run(en->loop);
+}
+
+void
+engine_finish(struct engine *en)
+{
+	loop_break(en->loop);
+}
+
+void
+engine_fail(struct engine *en, const struct error *e)
+{
+	if (en->error.code == ERROR_NONE)
+		en->error = *e;
+	en->was_stopped = 1;
+	loop_break(en->loop);
+}
+
+/* A run that is still there is abandoned; the store knows how far it came. */
+static void
+abandon(struct run *run, void *owner)
+{
+	(void)owner;
+	errand_abandon(run_owner(run));
+}
+
+void
+engine_close(struct engine *en)
+{
+	struct supplies *s = &en->supplies;
+
+	control_stop(&en->control);
+	if (en->signals.owner != NULL)
+		signals_stop(&en->signals);
+	if (en->drain_timer.loop != NULL)
+		loop_timer_stop(&en->drain_timer);
+	if (s->sched != NULL)
+		sched_each(s->sched, abandon, NULL);
+	sandbox_host_free(s->host);
+	sched_free(s->sched);
+	slab_release(&s->errands);
+	if (s->tools != NULL)
+		tools_free(s->tools);
+	if (s->endpoint != NULL)
+		model_endpoint_free(s->endpoint);
+	if (en->http != NULL)
+		http_client_free(en->http);
+	free((void *)s->outputs);
+	free(en->fields);
+	for (size_t i = 0; i < ENGINE_HEADERS_MAX; i++)
+		secret_release(&en->header_secret[i]);
+	secret_release(&en->api_key);
+	store_close(s->store);
+	if (en->loop != NULL)
+		loop_free(en->loop);
+	state_dir_close(&en->state);
+}
+
+int
+engine_signal_status(const struct engine *en)
+{
+	return en->was_stopped && en->signals.signo != 0
+		   ? 128 + en->signals.signo
+		   : 0;
+}

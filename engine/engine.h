@@ -1,0 +1,95 @@
+#ifndef SKEP_ENGINE_ENGINE_H
+#define SKEP_ENGINE_ENGINE_H
+
+/*
+ * An engine owns a state directory and lets runs of one agent work: it puts
+ * loop, store, network, sandbox host, tools and scheduler together, in the
+ * order in which each needs what is before it, and takes them apart in the
+ * reverse one.  Where runs come from and where results go is its source's
+ * business (struct engine_source): a batch, or the one run of `skep run`.
+ */
+
+#include "config/settings.h"
+#include "engine/base/error.h"
+#include "engine/base/secret.h"
+#include "engine/control.h"
+#include "engine/errand.h"
+#include "engine/signals.h"
+#include "engine/state_dir.h"
+
+struct agent;
+struct http_client;
+struct http_request_field;
+struct zygote;
+
+#define ENGINE_HEADERS_MAX 64
+
+struct engine_settings {
+	const struct agent *agent;       /* kept */
+	const struct settings *settings; /* borrowed */
+	const char *state;               /* the state directory; kept */
+	const char *outputs_dir;         /* kept; NULL: below the state */
+	int outputs_dir_is_one;
+	struct zygote *zygote;            /* kept */
+	const struct error *zygote_error; /* why there is none; kept */
+	unsigned jobs;                    /* -j; 0: as the settings say */
+	unsigned queued;                  /* admitted beyond the active ones */
+};
+
+struct engine_source {
+	/* Once a turn of the loop: admit what there is room for. */
+	void (*feed)(void *owner);
+	int (*is_dirty)(void *owner);
+	void (*record)(void *owner); /* inside the turn's transaction */
+	/* Somebody asked to stop: no new runs from now on; and later: no run
+	   is in the middle of anything.  Then engine_finish(). */
+	void (*draining)(void *owner);
+	void (*drained)(void *owner);
+	struct errand_watch watch;
+};
+
+struct engine {
+	struct loop *loop;
+	struct supplies supplies;
+	struct state_dir state;
+	struct http_client *http;
+	struct secret api_key;
+	struct secret header_secret[ENGINE_HEADERS_MAX];
+	struct http_request_field *fields;
+	struct signals signals;
+	struct control control;
+	struct loop_timer drain_timer;
+	uint64_t drain_ms;
+	const struct engine_source *source;
+	void *owner;
+	struct error error; /* why it stopped, when it had to */
+	int was_stopped;    /* before everything was done */
+};
+
+/* Nothing open: engine_close() is then fine. */
+void engine_init(struct engine *en);
+
+/*
+ * Own the state directory and get everything ready.  -1 and *e; then
+ * engine_close() all the same.  Keeps source; prepares nothing that the agent
+ * does not need.
+ */
+int engine_open(struct engine *en, const struct engine_settings *settings,
+    const struct engine_source *source, void *owner, struct error *e);
+
+/* Run until engine_finish(), a failure, or signals end it. */
+void engine_run(struct engine *en);
+
+/* From a callback: everything is done. */
+void engine_finish(struct engine *en);
+
+/* From a callback: stop at once, with this error. */
+void engine_fail(struct engine *en, const struct error *e);
+
+/* Kill what is left and give everything back. */
+void engine_close(struct engine *en);
+
+/* 128 + the signal that ended it early; 0 when none did. */
+int engine_signal_status(const struct engine *en);
+
+#endif
