@@ -378,6 +378,7 @@ choose_ids(struct local *l)
 	} else {
 		l->ids.host_uid = geteuid();
 		l->ids.host_gid = getegid();
+		l->ids.outer = 1;
 	}
 }
 
