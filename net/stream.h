@@ -63,8 +63,8 @@ struct stream *stream_new(struct loop *l, int fd, struct error *e);
 /* Close at once and free; stream_close(NULL) does nothing. */
 void stream_close(struct stream *s);
 
-/* Close so that the peer sees a reset. */
-void stream_abort(struct stream *s);
+/* Whenever it is closed, the peer shall see a reset. */
+void stream_reset_on_close(struct stream *s);
 
 /* Who is told, and on behalf of what; nothing is wanted yet. */
 void stream_own(

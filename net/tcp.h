@@ -62,7 +62,7 @@ struct tcp_listener {
 };
 
 /*
- * accepted() takes fd.  While connections == connections_max (the owner
+ * accepted() takes fd, and may close the listener but not free it.  While connections == connections_max (the owner
  * counts) nobody is accepted; tcp_listener_resume() after going below.  A
  * unix socket's path is removed first if it is a socket, and by close.
  */
