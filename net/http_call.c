@@ -1,0 +1,423 @@
+/* What becomes of one request: places, bytes to send, deadlines, the end. */
+
+#include <stdio.h>
+
+#include "engine/base/check.h"
+#include "engine/base/secret.h"
+#include "net/http_private.h"
+
+static void too_late(struct loop_timer *t);
+static void total_over(struct loop_timer *t);
+
+/* --- what is sent --- */
+
+static int
+add_fields(
+    struct http_call *call, const struct http_request *q, struct error *e)
+{
+	for (unsigned i = 0; i < q->nfields; i++) {
+		const struct http_request_field *f = &q->fields[i];
+
+		if (f->secret == NULL) {
+			if (http1_add_field(
+				&call->head, f->name, f->value, e) == -1)
+				return -1;
+			continue;
+		}
+		if (call->nsecrets == HTTP_SECRETS_MAX)
+			return error_set(e, ERROR_TOO_BIG, 0,
+			    "a request has at most %d secrets",
+			    HTTP_SECRETS_MAX);
+		if (!http_is_token(span_of(f->name)) ||
+		    !http_is_value(secret_reveal(f->secret)))
+			return error_set(e, ERROR_SYNTAX, 0,
+			    "the secret of the field %s cannot be sent",
+			    f->name);
+		text_printf(&call->head, "%s: ", f->name);
+		text_add(&call->head, f->value);
+		call->secret[call->nsecrets++] = (struct http_secret_at){
+		    .at = call->head.n, .secret = f->secret};
+		text_add_str(&call->head, "\r\n");
+	}
+	return 0;
+}
+
+static int
+build_head(
+    struct http_call *call, const struct http_request *q, struct error *e)
+{
+	char length[24];
+	int n;
+
+	text_init(&call->head, LIMIT_HTTP_HEAD);
+	if (http1_add_request(&call->head, span_of(q->method), q->target, e) ==
+		-1 ||
+	    http1_add_field(&call->head, "Host", call->origin->host, e) == -1 ||
+	    add_fields(call, q, e) == -1)
+		return -1;
+	for (unsigned i = 0; i < q->nbody; i++)
+		call->body_bytes += q->body[i].n;
+	if (call->body_bytes > 0 || span_is(span_of(q->method), "POST") ||
+	    span_is(span_of(q->method), "PUT")) {
+		n = snprintf(length, sizeof length, "%llu",
+		    (unsigned long long)call->body_bytes);
+		if (http1_add_field(&call->head, "Content-Length",
+			(struct span){length, (size_t)n}, e) == -1)
+			return -1;
+	}
+	if (http1_add_end(&call->head, e) == -1)
+		return -1;
+	if (text_overflowed(&call->head))
+		return error_set(
+		    e, ERROR_TOO_BIG, 0, "the head of the request is too long");
+	return 0;
+}
+
+/* Parts: head, secret, head, ..., head, then the slices of the body. */
+static unsigned
+part_count(const struct http_call *call)
+{
+	return 2 * call->nsecrets + 1 + call->nbody;
+}
+
+static struct span
+part(const struct http_call *call, unsigned i)
+{
+	size_t from, to;
+
+	if (i > 2 * call->nsecrets)
+		return call->body[i - 2 * call->nsecrets - 1];
+	if (i % 2 == 1)
+		return secret_reveal(call->secret[i / 2].secret);
+	from = i == 0 ? 0 : call->secret[i / 2 - 1].at;
+	to = i / 2 == call->nsecrets ? call->head.n : call->secret[i / 2].at;
+	return span_slice(text_span(&call->head), from, to);
+}
+
+size_t
+call_fill(const struct http_call *call, char *p, size_t n)
+{
+	size_t offset = call->offset, filled = 0;
+
+	for (unsigned i = call->part; i < part_count(call) && filled < n; i++) {
+		struct span s = part(call, i);
+		size_t some = s.n - offset;
+
+		if (some > n - filled)
+			some = n - filled;
+		if (some > 0)
+			memcpy(p + filled, s.p + offset, some);
+		filled += some;
+		offset = 0;
+	}
+	return filled;
+}
+
+void
+call_sent(struct http_call *call, size_t n)
+{
+	while (call->part < part_count(call)) {
+		size_t left = part(call, call->part).n - call->offset;
+
+		if (n < left) {
+			call->offset += n;
+			return;
+		}
+		n -= left;
+		call->part++;
+		call->offset = 0;
+	}
+	CHECK(n == 0);
+	call->is_sent = 1;
+	call->timing.sent_us =
+	    loop_now_us(call->origin->client->loop) - call->started_us;
+}
+
+/* --- places --- */
+
+void
+call_give_place(struct http_call *call)
+{
+	struct http_origin *o = call->origin;
+
+	list_remove(&o->waiting, &call->node);
+	list_append(&o->pending, &call->node);
+	call->has_place = 1;
+	if (call->timing.placed_us == 0)
+		call->timing.placed_us =
+		    loop_now_us(o->client->loop) - call->started_us;
+	if (++o->counts.in_flight > o->counts.in_flight_peak)
+		o->counts.in_flight_peak = o->counts.in_flight;
+	if (call->total_ms > 0 && !loop_timer_is_active(&call->total))
+		loop_timer_start(&call->total, call->total_ms);
+	if (call->ops->placed != NULL)
+		call->ops->placed(call->owner, 1);
+}
+
+void
+call_take_place(struct http_call *call)
+{
+	if (!call->has_place)
+		return;
+	call->has_place = 0;
+	call->origin->counts.in_flight--;
+	origin_wake(call->origin);
+}
+
+/* --- how it goes --- */
+
+void
+call_heard(struct http_call *call)
+{
+	call->heard_ms = loop_now_ms(call->origin->client->loop);
+}
+
+static void
+begin_idle(struct http_call *call)
+{
+	call_heard(call);
+	if (call->idle_ms > 0)
+		loop_timer_start(&call->deadline, call->idle_ms);
+	else
+		loop_timer_stop(&call->deadline);
+}
+
+void
+call_tell_head(struct http_call *call, const struct http_head *head)
+{
+	struct http_origin *o = call->origin;
+
+	call->stage = NET_BODY;
+	call->timing.head_us = loop_now_us(o->client->loop) - call->started_us;
+	o->counts.answers++;
+	if (head->status == 429 || head->status == 503 || head->status == 529)
+		o->counts.limited++;
+	begin_idle(call);
+	call->ops->head(call->owner, head);
+}
+
+void
+call_tell_body(struct http_call *call, struct span bytes)
+{
+	if (bytes.n > 0)
+		call->ops->body(call->owner, bytes);
+}
+
+/* Off every list, timers stopped, the place given up. */
+static void
+detach(struct http_call *call)
+{
+	struct http_origin *o = call->origin;
+
+	loop_timer_stop(&call->deadline);
+	loop_timer_stop(&call->total);
+	if (call->conn != NULL)
+		list_remove(&call->conn->calls, &call->node);
+	else if (call->has_place)
+		list_remove(&o->pending, &call->node);
+	else
+		list_remove(&o->waiting, &call->node);
+	call->conn = NULL;
+	call_take_place(call);
+	call->is_over = 1;
+	call->timing.ended_us = loop_now_us(o->client->loop) - call->started_us;
+}
+
+static void
+call_free(struct http_call *call)
+{
+	struct http_client *c = call->origin->client;
+
+	text_release(&call->head);
+	call->magic = 0;
+	slab_give(&c->calls, call);
+}
+
+void
+call_end(struct http_call *call, const struct http_head *trailers)
+{
+	CHECK_OBJ(call, CALL_MAGIC);
+	detach(call);
+	call->ops->end(call->owner, trailers);
+	call_free(call);
+}
+
+static void
+fail(struct http_call *call, int was_kept, const struct error *e)
+{
+	struct http_failure f = {
+	    .error = *e, .stage = call->stage, .was_kept = was_kept};
+
+	CHECK_OBJ(call, CALL_MAGIC);
+	call->origin->counts.failures++;
+	detach(call);
+	call->ops->failed(call->owner, &f);
+	call_free(call);
+}
+
+void
+call_fail(struct http_call *call, const struct error *e)
+{
+	fail(call, call->conn != NULL && call->conn->served > 0, e);
+}
+
+/*
+ * A kept connection that the peer had closed meanwhile says nothing about
+ * the request: nothing was answered, so it is sent once more, on a new one.
+ */
+void
+call_lost(struct http_call *call, const struct error *e)
+{
+	struct http_origin *o = call->origin;
+	struct http_connection *c = call->conn;
+
+	if (c == NULL || c->served == 0 || call->was_resent ||
+	    call->stage != NET_REQUEST || e->code != ERROR_CLOSED) {
+		call_fail(call, e);
+		return;
+	}
+	o->counts.resent++;
+	call->was_resent = call->needs_fresh = 1;
+	call->is_sent = 0;
+	call->part = 0;
+	call->offset = 0;
+	loop_timer_stop(&call->deadline);
+	list_remove(&c->calls, &call->node);
+	call->conn = NULL;
+	list_append(&o->pending, &call->node);
+	origin_wake(o);
+}
+
+/* End it from our side: its connection must not go on with it. */
+static void
+abandon(struct http_call *call)
+{
+	struct http_connection *c = call->conn;
+
+	if (c == NULL)
+		return;
+	list_remove(&c->calls, &call->node);
+	list_append(&call->origin->pending, &call->node);
+	call->conn = NULL;
+	c->protocol->abandon(c, call);
+}
+
+static void
+too_late(struct loop_timer *t)
+{
+	struct http_call *call = container_of(t, struct http_call, deadline);
+	uint64_t quiet =
+	    loop_now_ms(call->origin->client->loop) - call->heard_ms;
+	int kept = call->conn != NULL && call->conn->served > 0;
+	struct error e;
+
+	CHECK_OBJ(call, CALL_MAGIC);
+	if (call->stage == NET_BODY && call->is_paused) {
+		loop_timer_start(&call->deadline, call->idle_ms);
+		return;
+	}
+	if (call->stage == NET_BODY && quiet < call->idle_ms) {
+		loop_timer_start(&call->deadline, call->idle_ms - quiet);
+		return;
+	}
+	if (call->stage == NET_BODY)
+		error_set(&e, ERROR_TIMEOUT, 0,
+		    "the answer stalled: nothing for %u ms",
+		    (unsigned)call->idle_ms);
+	else
+		error_set(&e, ERROR_TIMEOUT, 0, "no answer after %u ms",
+		    (unsigned)call->first_byte_ms);
+	abandon(call);
+	fail(call, kept, &e);
+}
+
+static void
+total_over(struct loop_timer *t)
+{
+	struct http_call *call = container_of(t, struct http_call, total);
+	struct error e;
+
+	CHECK_OBJ(call, CALL_MAGIC);
+	error_set(&e, ERROR_TIMEOUT, 0, "not done after %u ms, %s",
+	    (unsigned)call->total_ms, net_stage_name(call->stage));
+	abandon(call);
+	fail(call, 0, &e);
+}
+
+/* --- the public verbs --- */
+
+struct http_call *
+http_start(struct http_origin *o, const struct http_request *q,
+    const struct http_ops *ops, void *owner, struct error *e)
+{
+	struct http_call *call;
+
+	CHECK_OBJ(o, ORIGIN_MAGIC);
+	call = slab_take(&o->client->calls);
+	if (call == NULL) {
+		error_set(e, ERROR_FULL, 0, "too many requests at once");
+		return NULL;
+	}
+	call->magic = CALL_MAGIC;
+	call->origin = o;
+	call->ops = ops;
+	call->owner = owner;
+	call->method = q->method;
+	call->body = q->body;
+	call->nbody = q->nbody;
+	call->first_byte_ms = q->first_byte_ms;
+	call->idle_ms = q->idle_ms;
+	call->total_ms = q->total_ms;
+	call->started_us = loop_now_us(o->client->loop);
+	call->seq = ++o->seq;
+	loop_timer_init(&call->deadline, o->client->loop, too_late);
+	loop_timer_init(&call->total, o->client->loop, total_over);
+	if (build_head(call, q, e) == -1) {
+		call_free(call);
+		return NULL;
+	}
+	o->counts.requests++;
+	list_append(&o->waiting, &call->node);
+	if (o->waiting.length > o->counts.waiting_peak)
+		o->counts.waiting_peak = o->waiting.length;
+	origin_wake(o);
+	return call;
+}
+
+void
+http_cancel(struct http_call *call)
+{
+	if (call == NULL)
+		return;
+	CHECK_OBJ(call, CALL_MAGIC);
+	if (call->is_over)
+		return; /* its last callback is running */
+	abandon(call);
+	detach(call);
+	call_free(call);
+}
+
+void
+http_pause(struct http_call *call)
+{
+	CHECK_OBJ(call, CALL_MAGIC);
+	call->is_paused = 1;
+}
+
+void
+http_resume(struct http_call *call)
+{
+	CHECK_OBJ(call, CALL_MAGIC);
+	if (!call->is_paused)
+		return;
+	call->is_paused = 0;
+	call_heard(call);
+	if (call->conn != NULL)
+		call->conn->protocol->resume(call->conn, call);
+}
+
+const struct http_timing *
+http_timing(const struct http_call *call)
+{
+	return &call->timing;
+}

@@ -1,0 +1,178 @@
+#ifndef SKEP_NET_HTTP_PRIVATE_H
+#define SKEP_NET_HTTP_PRIVATE_H
+
+/*
+ * The inside of the HTTP client: http.c (the client and its calls), origin.c
+ * (connections and places), http1_client.c and its likes (one protocol each).
+ *
+ * A call is on one list at a time: waiting (no place yet), pending (it has a
+ * place and waits for a connection), or its connection's.  A connection is
+ * opening, idle or busy.
+ */
+
+#include "engine/base/arena.h"
+#include "engine/base/list.h"
+#include "engine/base/loop.h"
+#include "engine/base/slab.h"
+#include "engine/base/text.h"
+#include "net/http.h"
+
+struct dns;
+struct http_connection;
+struct stream;
+struct tls;
+
+#define CALL_MAGIC 0xca110001u
+#define CONNECTION_MAGIC 0xc0221002u
+#define ORIGIN_MAGIC 0x02161201u
+#define HTTP_IO_BYTES (16 * KIB)
+#define HTTP_SECRETS_MAX 4
+
+struct http_client {
+	struct loop *loop;
+	struct dns *dns;
+	struct tls *tls;
+	struct slab calls, connections;
+	struct list origins;
+	/* Scratch of whoever runs; never held across a return to the loop. */
+	struct http_head head;
+	char in[HTTP_IO_BYTES];
+	char out[HTTP_IO_BYTES]; /* may hold secrets: wiped after use */
+};
+
+/* What one protocol does with a connection. */
+struct http_protocol {
+	const char *alpn;
+	/* The connection has just been opened; -1 and *e. */
+	int (*opened)(struct http_connection *c, struct error *e);
+	/* May one more call be attached? */
+	int (*has_room)(const struct http_connection *c);
+	void (*attach)(struct http_connection *c, struct http_call *call);
+	/* The call ends early; the connection may be closed for it. */
+	void (*abandon)(struct http_connection *c, struct http_call *call);
+	void (*resume)(struct http_connection *c, struct http_call *call);
+	/* Free what belongs to the protocol. */
+	void (*closed)(struct http_connection *c);
+};
+extern const struct http_protocol http1_protocol;
+
+enum connection_state { CONNECTION_OPENING, CONNECTION_IDLE, CONNECTION_BUSY };
+
+struct http_connection {
+	unsigned magic;
+	struct list_node node; /* of origin->connections[state] */
+	enum connection_state state;
+	struct http_origin *origin;
+	struct conn_op *op;     /* while opening */
+	uint64_t opening_since; /* o->seq when it began */
+	struct stream *stream;
+	const struct http_protocol *protocol;
+	struct list calls;
+	unsigned long long served; /* answers that ended well on it */
+	struct loop_timer idle;
+	int in_callback; /* closing waits until the callback is over */
+	int is_doomed;
+
+	/* HTTP/1.1 */
+	struct loop_deferred again; /* what was stashed can be read now */
+	struct text in;             /* a head in pieces; or stashed body */
+	struct http1_scan scan;
+	struct http1_chunked chunked;
+	enum http_framing framing;
+	uint64_t left, body_bytes;
+	unsigned interim;
+	uint8_t has_head, keeps_alive, scanning, write_failed;
+
+	void *h2; /* HTTP/2's own */
+};
+
+struct http_secret_at {
+	size_t at; /* in call->head */
+	const struct secret *secret;
+};
+
+struct http_call {
+	unsigned magic;
+	struct list_node node;
+	struct http_origin *origin;
+	struct http_connection *conn; /* NULL: waiting or pending */
+	const struct http_ops *ops;
+	void *owner;
+	const char *method;
+	uint64_t seq;
+
+	struct text head; /* the request's, without the secrets */
+	struct http_secret_at secret[HTTP_SECRETS_MAX];
+	unsigned nsecrets;
+	const struct span *body;
+	unsigned nbody;
+	uint64_t body_bytes;
+	unsigned part; /* where sending stands: part, offset in it */
+	size_t offset;
+
+	uint32_t first_byte_ms, idle_ms, total_ms;
+	struct loop_timer deadline; /* first byte, then idle */
+	struct loop_timer total;
+	uint64_t started_us, heard_ms;
+	struct http_timing timing;
+	enum net_stage stage;
+	uint8_t has_place, is_sent, is_paused, was_resent, needs_fresh, is_over;
+	int32_t stream_id; /* HTTP/2 */
+};
+
+struct http_origin {
+	unsigned magic;
+	struct list_node node; /* of client->origins */
+	struct http_client *client;
+	struct arena arena; /* of url and text */
+	struct url url;
+	struct span text, host; /* "https://h:1"; the Host field's value */
+	struct span host_name;
+	struct tls_client *tls; /* NULL: plain */
+	struct http_origin_settings set;
+	const struct http_protocol *protocol; /* NULL: not known yet */
+	struct list waiting, pending;
+	struct list connections[3]; /* by enum connection_state */
+	struct loop_deferred place;
+	uint64_t seq;
+	struct http_counts counts;
+};
+
+/* --- origin.c --- */
+
+/* Look soon whether waiting calls can go on. */
+void origin_wake(struct http_origin *o);
+unsigned origin_connections(const struct http_origin *o);
+void origin_close_all(struct http_origin *o);
+
+/* The connection serves nobody now and may be used again. */
+void connection_rest(struct http_connection *c);
+/* Close; safe inside its own callbacks, where it happens at their end. */
+void connection_close(struct http_connection *c);
+/* Around everything a stream's callback does; leave may free c. */
+void connection_enter_callback(struct http_connection *c);
+void connection_leave_callback(struct http_connection *c);
+
+/* --- http.c: what becomes of calls --- */
+
+void call_give_place(struct http_call *call);
+void call_take_place(struct http_call *call);
+
+/* Copy what is to be sent next into p, at most n bytes; how many. */
+size_t call_fill(const struct http_call *call, char *p, size_t n);
+/* n bytes of it went; is_sent when that was all. */
+void call_sent(struct http_call *call, size_t n);
+
+/* A sign of life: the idle deadline begins again. */
+void call_heard(struct http_call *call);
+/* Stages only go forward; HEAD complete begins the idle deadline. */
+void call_tell_head(struct http_call *call, const struct http_head *head);
+void call_tell_body(struct http_call *call, struct span bytes);
+
+/* Both detach the call from its connection, tell, and free. */
+void call_end(struct http_call *call, const struct http_head *trailers);
+void call_fail(struct http_call *call, const struct error *e);
+/* The connection died; the call is sent again if that is safe. */
+void call_lost(struct http_call *call, const struct error *e);
+
+#endif
