@@ -83,7 +83,8 @@ enum reply_end {
 };
 
 struct reply_item {
-	size_t at, n; /* in struct model_reply's bytes */
+	size_t at, n;           /* in struct model_reply's bytes */
+	size_t call_at, call_n; /* of a call, its id, still escaped */
 };
 
 /* Called with text as it comes; unescaped, whole characters. */
@@ -121,7 +122,8 @@ struct model_reply {
 	int is_final;
 	int refused;
 	uint64_t events;
-	uint64_t state[4]; /* the dialect's own */
+	size_t received;       /* bytes of events so far */
+	size_t argument_bytes; /* of the call that is being told now */
 };
 
 struct provider_ops {
@@ -131,6 +133,7 @@ struct provider_ops {
 	const char *key_field, *key_prefix;
 	/* Further fields of every request, ended by a name of length 0. */
 	const struct http_field *fields;
+	int done_marker;      /* "[DONE]" closes the stream */
 	int has_native_tools; /* TOOL_CUSTOM, TOOL_SHELL, TOOL_APPLY_PATCH */
 
 	/* Append the body.  -1 and *e: SYNTAX (settings), TOO_BIG, CONFIG. */
