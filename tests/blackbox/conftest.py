@@ -311,3 +311,44 @@ def wait_until(condition, seconds=10, step=0.02):
     while not (value := condition()) and time.monotonic() < end:
         time.sleep(step)
     return value
+
+
+class Batch(collections.namedtuple("Batch", "status results err")):
+    """A batch that ended: exit status, result lines, standard error."""
+
+    def of(self, custom_id):
+        found = [r for r in self.results if r["custom_id"] == custom_id]
+        assert len(found) == 1, (custom_id, self)
+        return found[0]
+
+    def codes(self):
+        """custom_id -> "finished" or the error's code."""
+        return {r["custom_id"]: r["error"]["code"] if r["error"] else
+                r["status"] for r in self.results}
+
+
+@pytest.fixture
+def batch(skep):
+    """batch(agent, tasks, *options) runs one on the test's state."""
+    def run(agent_file, task_file, *options, **more):
+        done = skep.run("batch", agent_file, task_file, "--state", skep.state,
+                        *options, **more)
+        lines = done.out.splitlines() if done.out else []
+        return Batch(done.status, [json.loads(line) for line in lines],
+                     done.err)
+    return run
+
+
+def say(text, **rule):
+    """A mock rule that answers with text."""
+    return {"when": {}, "reply": [{"text": text}]} | rule
+
+
+def tool(name, turn=None, /, **arguments):
+    """A mock rule that calls one tool."""
+    return {"when": {} if turn is None else {"turn": turn},
+            "reply": [{"tool": name, "arguments": arguments}]}
+
+
+def script(*rules):
+    return {"models": ["scripted"], "rules": list(rules)}
