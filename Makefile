@@ -69,6 +69,9 @@ ifneq ($(V),1)
 Q := @
 say = @echo '  $(1)	$@';
 endif
+# Sub-makes of test and demo use all cores unless told otherwise.
+SUBMAKE  = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,\
+             -j$(shell nproc))
 PYTEST := /usr/bin/python3 -B -m pytest -p no:cacheprovider -q
 
 all: $(LIB) $(if $(wildcard engine/main.c),skep)
@@ -130,13 +133,13 @@ blackbox: $(B)/skep $(ATTACKS)
 test:
 	$(Q).ci/deps build test
 	$(Q)$(MAKE) --no-print-directory tidy
-	$(Q)$(MAKE) --no-print-directory MODE=debug unit
-	$(Q)$(MAKE) --no-print-directory MODE=asan unit replay
-	$(Q)$(MAKE) --no-print-directory MODE=release all blackbox
+	$(Q)+$(SUBMAKE) MODE=debug unit
+	$(Q)+$(SUBMAKE) MODE=asan unit replay
+	$(Q)+$(SUBMAKE) MODE=release all blackbox
 
 demo:
 	$(Q).ci/deps build demo
-	$(Q)$(MAKE) --no-print-directory MODE=release all
+	$(Q)+$(SUBMAKE) MODE=release all
 	$(Q)config/examples/clinical/demo.sh
 
 bench: all $(BENCHES)
@@ -145,7 +148,7 @@ bench: all $(BENCHES)
 FUZZ_SECONDS ?= 60
 fuzz:
 	$(Q).ci/deps build fuzz
-	$(Q)$(MAKE) --no-print-directory MODE=fuzz run-fuzzers
+	$(Q)+$(SUBMAKE) MODE=fuzz run-fuzzers
 
 run-fuzzers: $(FUZZERS)
 	$(Q)for f in $(FUZZERS); do n=$${f##*/fuzz_}; mkdir -p $(B)/found/$$n; \
