@@ -1,95 +1,135 @@
 /*
- * The JSON guard, tokens and strings: what the guard passes can be read
- * without a fault, however it was cut.
+ * JSON: whole and in pieces the same verdict; what is accepted can be walked,
+ * unescaped and written again, and reads back the same.
  */
 
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
 #include "engine/base/arena.h"
-#include "engine/base/limits.h"
+#include "engine/base/check.h"
+#include "engine/base/error.h"
 #include "engine/base/text.h"
 #include "net/json.h"
-#include "net/json_guard.h"
-#include "net/utf8.h"
-#include "tests/fuzz/fuzz.h"
+#include "net/json_write.h"
 
-/* Feed piece by piece; the verdict, and the offset it was reached at. */
+int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
+
 static int
-guard_pieces(struct span s, size_t piece, unsigned flags, size_t *at)
+in_pieces(struct span s, size_t step, unsigned flags)
 {
 	struct json_guard g;
 	struct error e;
-	int result = 0;
 
-	json_guard_init(&g, MIB, flags);
-	for (size_t i = 0; i < s.n && result == 0; i += piece)
-		result = json_guard_feed(&g, span_slice(s, i, i + piece), &e);
-	if (result == 0)
-		result = json_guard_end(&g, &e);
-	*at = g.bytes;
-	return result;
+	json_guard_init(&g, s.n, flags);
+	for (size_t at = 0; at < s.n; at += step)
+		if (json_guard_feed(&g, span_slice(s, at, at + step), &e) == -1)
+			return -1;
+	return json_guard_end(&g, &e);
+}
+
+/* Visit everything; write each string and number again. */
+static void
+walk(struct json_doc *d, struct text *again)
+{
+	struct json_writer w;
+	struct span inner;
+	char path[200];
+	int64_t whole;
+	double real;
+
+	json_write_init(&w, again);
+	json_write_array(&w);
+	for (int v = 0; v < d->tokens; v++) {
+		inner = json_inner(d, v);
+		json_path(d, v, path, sizeof(path));
+		json_get(d, v, "a");
+		for (int k = json_first(d, v); k != -1; k = json_next(d, v, k))
+			CHECK(k > v && k < d->token[v].next);
+		if (json_int(d, v, INT64_MIN, INT64_MAX, &whole) == 0)
+			json_write_int(&w, whole);
+		if (json_real(d, v, &real) == 0)
+			json_write_real(&w, real);
+		if (json_type(d, v) != JSON_STRING)
+			continue;
+		json_write_string_begin(&w);
+		json_write_string_add_escaped(&w, inner);
+		json_write_string_end(&w);
+	}
+	json_write_end(&w);
 }
 
 static void
-read_all(struct json_doc *d)
+accepted(struct json_doc *d, struct span s)
 {
-	struct arena a;
-	struct text t;
-	char path[200];
+	struct text again, plain;
+	struct json_doc back;
+	struct json_writer w;
+	struct error e;
 
-	arena_init(&a, 8 * MIB);
-	text_init(&t, 8 * MIB);
+	text_init(&again, s.n * 64 + 4096);
+	text_init(&plain, s.n + 4096);
+	json_doc_init(&back);
+	walk(d, &again);
+	CHECK(!text_overflowed(&again));
+	CHECK(json_parse(&back, text_span(&again), 0, &e) == 0);
+
+	/* A string unescaped, escaped and unescaped again is the same. */
 	for (int v = 0; v < d->tokens; v++) {
-		enum json_type type = json_type(d, v);
-		struct json_place place;
-		struct span s;
-		int64_t whole;
-		double real;
-
-		CHECK(json_raw(d, v).n > 0);
-		json_path(d, v, path, sizeof path);
-		json_place(d, v, &place);
-		CHECK(place.offset <= d->text.n);
-		json_int(d, v, INT64_MIN, INT64_MAX, &whole);
-		json_real(d, v, &real);
-		CHECK(
-		    (json_string(d, v, &a, &s) == 0) == (type == JSON_STRING) ||
-		    arena_overflowed(&a));
-		text_clear(&t);
-		json_string_add(d, v, &t);
+		text_clear(&plain);
+		text_clear(&again);
+		json_string_add(d, v, &plain);
+		json_write_init(&w, &again);
+		json_write_span(&w, text_span(&plain));
+		CHECK(json_parse(&back, text_span(&again), JSON_UNICODE, &e) ==
+		      0);
+		CHECK(json_is_span(&back, 0, text_span(&plain)));
 	}
-	arena_release(&a);
-	text_release(&t);
+	json_unique(d, &e);
+	json_doc_release(&back);
+	text_release(&again);
+	text_release(&plain);
+}
+
+static void
+relaxed(struct span s)
+{
+	char *copy = malloc(s.n + 1);
+	struct json_doc d;
+	struct error e;
+	size_t at;
+
+	memcpy(copy, s.p, s.n);
+	json_doc_init(&d);
+	if (json_relax(copy, s.n, &at, &e) == 0)
+		json_parse(&d, (struct span){copy, s.n}, JSON_UNIQUE, &e);
+	else
+		CHECK(at < s.n);
+	json_doc_release(&d);
+	free(copy);
 }
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
-	struct span s;
+	struct span s = {(const char *)p, n};
 	struct json_doc d;
 	struct error e;
-	unsigned flags;
-	size_t whole_at, bytes_at;
-	int whole;
+	int verdict;
 
-	fuzz_start();
-	if (n < 1)
+	if (n > 65536)
 		return 0;
-	flags = p[0] & (JSON_UNIQUE | JSON_UNICODE);
-	s = (struct span){(const char *)p + 1, n - 1};
-
-	whole = guard_pieces(s, s.n + 1, flags, &whole_at);
-	CHECK(guard_pieces(s, 1, flags, &bytes_at) == whole);
-	CHECK(bytes_at == whole_at);
-	CHECK(guard_pieces(s, 7, flags, &bytes_at) == whole);
-	CHECK(bytes_at == whole_at);
-
 	json_doc_init(&d);
-	if (json_parse(&d, s, flags, &e) == 0) {
-		CHECK(whole == 0);
-		read_all(&d);
-	} else {
-		CHECK(whole == -1 || flags & JSON_UNIQUE);
-	}
+	verdict = json_parse(&d, s, 0, &e);
+	CHECK(d.fault.offset <= n);
+	for (size_t step = 1; step < 10; step += 3)
+		CHECK(in_pieces(s, step, 0) == verdict);
+	CHECK(in_pieces(s, 3, JSON_UNICODE) ==
+	      in_pieces(s, n > 0 ? n : 1, JSON_UNICODE));
+	if (verdict == 0 && n < 4096)
+		accepted(&d, s);
 	json_doc_release(&d);
-	CHECK(pool_in_use() == 0);
+	relaxed(s);
 	return 0;
 }
