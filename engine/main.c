@@ -123,6 +123,9 @@ main(int argc, char **argv)
 
 	hold_standard_streams();
 	cli_init(&cli, argc > 1 ? cli_command(argv[1]) : NULL);
+	if (cli.command != NULL &&
+	    (cli.command->flags & COMMAND_SANDBOXES) != 0)
+		(void)zygote_start(&cli.zygote, &cli.zygote_error);
 	if (pool_start(POOL_BYTES, &e) == -1) {
 		(void)!write(2, e.text, strlen(e.text));
 		return EX_OSERR;
@@ -131,6 +134,7 @@ main(int argc, char **argv)
 	arena_init(&cli.arena, ARENA_BYTES);
 	status = cli.command != NULL ? run_command(&cli, argc, argv)
 				     : run_bare(&cli, argc, argv);
+	zygote_stop(&cli.zygote);
 	arena_release(&cli.arena);
 	pool_stop();
 	return status;

@@ -18,6 +18,7 @@
 
 #include "engine/base/check.h"
 #include "engine/base/error.h"
+#include "sandbox/etc.h"
 #include "sandbox/init.h"
 #include "sandbox/wire.h"
 
@@ -155,6 +156,7 @@ prepare(const struct zygote_prepare *m, const char *text)
 		return;
 	}
 	zy.mounts.privileged = m->privileged != 0;
+	zy.mounts.uid = ETC_UID;
 	zy.mounts.ntrees = m->trees_n;
 	zy.mounts.trees = zy.trees;
 	for (unsigned i = 0; i < m->trees_n && text < end; i++) {
