@@ -14,6 +14,8 @@ static const char *const always[] = {
     "LOGNAME=" ETC_USER,
     "SHELL=/bin/sh",
     "TMPDIR=/tmp",
+    /* git copies sample hooks to where a profile protects them. */
+    "GIT_TEMPLATE_DIR=",
 };
 
 struct env {

@@ -55,6 +55,7 @@ static struct {
 	struct born profile[WIRE_PROFILES_MAX];
 	unsigned children_n;
 	struct child child[CHILDREN_MAX];
+	struct mounts_standins standins; /* in the caller's workspace */
 	_Alignas(16) char message[WIRE_BYTES_MAX];
 } zy;
 
@@ -99,15 +100,13 @@ forget_arguments(void)
 }
 
 static void
-leave_engine(int sock, pid_t engine)
+leave_engine(int sock)
 {
 	struct sigaction sa = {.sa_handler = SIG_DFL};
 	sigset_t mask;
 	int null;
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != engine)
-		_exit(1);
+	/* The engine's death is the end of our socket: there is still work. */
 	setsid();
 	prctl(PR_SET_NAME, "skep-zygote");
 	forget_arguments();
@@ -130,6 +129,18 @@ leave_engine(int sock, pid_t engine)
 	close_range(ZYGOTE_FD + 1, ~0U, 0);
 }
 
+/* The engine is gone: everything ends, and nothing of it stays. */
+static _Noreturn void
+leave(void)
+{
+	for (unsigned i = 0; i < zy.children_n; i++)
+		kill(zy.child[i].pid, SIGKILL);
+	while (wait4(-1, NULL, __WALL, NULL) != -1 || errno == EINTR)
+		;
+	mounts_standins_remove(&zy.standins);
+	_exit(0);
+}
+
 static void
 answer(uint16_t verb, uint32_t id, const struct zygote_answer *a, int fd)
 {
@@ -139,7 +150,7 @@ answer(uint16_t verb, uint32_t id, const struct zygote_answer *a, int fd)
 	    (struct wire_head){.bytes = sizeof out, .verb = verb, .id = id};
 	if (wire_send(ZYGOTE_FD, &out, sizeof out, NULL, 0, &fd,
 		fd == -1 ? 0 : 1) == -1)
-		_exit(1); /* the engine is gone; children follow us */
+		leave();
 }
 
 /* --------------------------------------------------------------- messages */
@@ -225,6 +236,36 @@ be_init(const struct zygote_create *m, const int *fd, unsigned nfd)
 	init_main(&plan);
 }
 
+/*
+ * What is to be a mount point in the caller's workspace must exist there as
+ * long as the sandbox does: protected paths and binds below /workspace.
+ */
+static int
+make_standins(const struct box *b, struct fault *f)
+{
+	static const char prefix[] = "/workspace/";
+	struct mounts_point p[MOUNTS_PROTECTED_MAX + MOUNTS_TREES_MAX];
+	unsigned n = 0;
+
+	if (b->workspace < 0 || zy.standins.n > 0)
+		return 0;
+	for (unsigned i = 0; i < b->protect_n; i++)
+		p[n++].path = b->text + b->protect[i];
+	for (unsigned i = 0; i < n; i++)
+		p[i].is_file = 0;
+	for (unsigned i = 0; i < b->attach_n; i++) {
+		const char *dst = b->text + b->attach_dst[i];
+
+		if (strncmp(dst, prefix, sizeof prefix - 1) != 0 ||
+		    strstr(dst, "..") != NULL)
+			continue;
+		p[n].path = dst + sizeof prefix - 1;
+		p[n++].is_file = zy.trees[b->attach[i]].is_file;
+	}
+	return mounts_standins_make(
+	    &zy.standins, &zy.trees[b->workspace], p, n, f);
+}
+
 static void
 create(const struct zygote_create *m, const int *fd, unsigned nfd)
 {
@@ -241,6 +282,11 @@ create(const struct zygote_create *m, const int *fd, unsigned nfd)
 	if (!zy.prepared || nfd != want || m->profile >= WIRE_PROFILES_MAX ||
 	    zy.children_n == CHILDREN_MAX) {
 		fault_set(&a.fault, EINVAL, "request", NULL);
+		answer(ZYGOTE_CREATED, m->head.id, &a, -1);
+		return;
+	}
+	if (make_standins(&zy.profile[m->profile].box, &a.fault) == -1) {
+		mounts_standins_remove(&zy.standins);
 		answer(ZYGOTE_CREATED, m->head.id, &a, -1);
 		return;
 	}
@@ -273,7 +319,7 @@ serve_message(void)
 	const struct wire_head *h = (const void *)zy.message;
 
 	if (n < (ssize_t)sizeof *h)
-		_exit(0); /* the engine closed: everything goes with us */
+		leave();
 	zy.message[n] = '\0';
 	switch (h->verb) {
 	case ZYGOTE_PREPARE:
@@ -317,8 +363,11 @@ buried(pid_t pid, int status, const struct rusage *ru)
 	for (unsigned i = 0; i < zy.children_n; i++) {
 		if (zy.child[i].pid != pid)
 			continue;
-		answer(ZYGOTE_GONE, zy.child[i].id, &a, -1);
+		a.head.id = zy.child[i].id;
 		zy.child[i] = zy.child[--zy.children_n];
+		if (zy.children_n == 0)
+			mounts_standins_remove(&zy.standins);
+		answer(ZYGOTE_GONE, a.head.id, &a, -1);
 		return;
 	}
 }
@@ -336,12 +385,12 @@ reap(void)
 }
 
 static _Noreturn void
-zygote_main(int sock, pid_t engine)
+zygote_main(int sock)
 {
 	struct pollfd p = {.fd = ZYGOTE_FD, .events = POLLIN};
 	sigset_t none;
 
-	leave_engine(sock, engine);
+	leave_engine(sock);
 	sigemptyset(&none);
 	for (;;) {
 		int ready = ppoll(&p, 1, NULL, &none);
@@ -359,7 +408,6 @@ int
 zygote_start(struct zygote *z, struct error *e)
 {
 	int pair[2], size = 1 << 20;
-	pid_t engine = getpid();
 
 	*z = (struct zygote){.fd = -1, .pidfd = -1};
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1)
@@ -369,7 +417,7 @@ zygote_start(struct zygote *z, struct error *e)
 	z->pid = fork();
 	if (z->pid == 0) {
 		close(pair[0]);
-		zygote_main(pair[1], engine);
+		zygote_main(pair[1]);
 	}
 	close(pair[1]);
 	if (z->pid == -1) {
