@@ -4,7 +4,7 @@
 # make unit       the unit tests only; RUN="valgrind -q" puts a tool before them
 # make tidy       style that a script can check; make format rewrites sources
 # make bench      measurements; make fuzz: each parser for FUZZ_SECONDS
-# make analyze    clang-tidy, scan-build, cppcheck
+# make analyze    clang-tidy (with the static analyser) and cppcheck
 # make install    into PREFIX, below DESTDIR
 # make deps       installs from Debian what is missing for all of these
 #
