@@ -16,7 +16,6 @@
 
 #include <stdint.h>
 
-#include "config/secret_ref.h"
 #include "config/text_list.h"
 #include "engine/base/span.h"
 
@@ -24,6 +23,8 @@ struct arena;
 struct complaints;
 struct error;
 struct json_writer;
+struct table;
+struct table_reader;
 struct vars;
 
 #define MANIFEST_ROOT "/workspace"
@@ -47,19 +48,20 @@ struct manifest_entry {
 	struct span content; /* FILE: the bytes (base64 already decoded) */
 	int is_base64;       /* FILE: was given so; no variables in it */
 	const char *src;     /* LOCAL_FILE, LOCAL_DIR; NULL: an empty folder */
-	unsigned line, column; /* where it stands, for messages */
+	const char *folder;  /* absolute: src is relative to it */
+	int at;              /* its key's token, while it is read */
 };
 
 struct manifest_variable {
 	const char *name;
 	const char *description;
 	int ephemeral;
-	struct span value;        /* NUL-terminated */
-	struct secret_ref secret; /* or this, read at start */
+	struct span value; /* NUL-terminated */
 };
 
 struct manifest_grant {
-	const char *path; /* absolute, not "/" */
+	const char *path;      /* inside: absolute, not "/" */
+	const char *host_path; /* outside; path when it was not given */
 	const char *description;
 	int read_only;
 };
@@ -70,9 +72,9 @@ struct manifest_group {
 };
 
 struct manifest {
-	const char *file;   /* it was read from; for messages */
-	const char *folder; /* sources are relative to it; absolute */
+	const char *file; /* it was read from; for messages */
 	const char *root;
+	int64_t version;
 	const struct manifest_entry *entries;
 	unsigned entries_n;
 	const struct manifest_variable *environment;
@@ -85,6 +87,15 @@ struct manifest {
 	struct text_list command_allowlist; /* remote mounts: advice */
 	int has_variables;                  /* a ${...} is in it somewhere */
 };
+
+extern const struct table manifest_table;
+
+/*
+ * Object v of r's document in r's arena; -1 and complaints.  With
+ * r->untrusted grants are refused; without it sources that hold no variable
+ * must exist.
+ */
+int manifest_read(struct table_reader *r, int v, const struct manifest **out);
 
 /* Read a file in arena; NULL and complaints. */
 const struct manifest *manifest_load(
@@ -107,13 +118,14 @@ const struct manifest *manifest_expand(struct arena *arena,
     const struct manifest *m, const struct vars *vars, struct error *e);
 
 /*
- * Where a source is to be opened: *folder (absolute; the manifest's own or a
- * grant's) and *below, relative to it ("." when it is the folder itself).
+ * Where an entry's src is to be opened: *folder (absolute; the entry's own or
+ * a grant's) and *below, relative to it ("." when it is the folder itself).
  * Open *below with openat2(RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS).  -1 and *e
  * (MANIFEST) when it lies outside both.
  */
 int manifest_source(struct arena *arena, const struct manifest *m,
-    const char *src, const char **folder, const char **below, struct error *e);
+    const struct manifest_entry *entry, const char **folder, const char **below,
+    struct error *e);
 
 /*
  * The one normaliser of workspace paths: '\' becomes '/', "." and empty parts

@@ -183,9 +183,13 @@ static const struct field mount_fields[] = {
     {.name = NULL},
 };
 
-static const struct table mount_table = {"mount",
-    "A folder or file of the host inside.", sizeof(struct profile_mount),
-    mount_fields, mount_check, NULL};
+static const struct table mount_table = {
+    .name = "mount",
+    .doc = "A folder or file of the host inside.",
+    .bytes = sizeof(struct profile_mount),
+    .fields = mount_fields,
+    .check = mount_check,
+};
 
 /* --- limits --- */
 
@@ -228,8 +232,12 @@ static const struct field limits_fields[] = {
     {.name = NULL},
 };
 
-const struct table profile_limits_table = {"limits", "What commands may use.",
-    sizeof(struct profile_limits), limits_fields, NULL, NULL};
+const struct table profile_limits_table = {
+    .name = "limits",
+    .doc = "What commands may use.",
+    .bytes = sizeof(struct profile_limits),
+    .fields = limits_fields,
+};
 
 /* --- the profile --- */
 
@@ -272,8 +280,12 @@ static const struct field profile_fields[] = {
     {.name = NULL},
 };
 
-const struct table profile_table = {"profile", "What a sandbox may do.",
-    sizeof(struct profile), profile_fields, NULL, NULL};
+const struct table profile_table = {
+    .name = "profile",
+    .doc = "What a sandbox may do.",
+    .bytes = sizeof(struct profile),
+    .fields = profile_fields,
+};
 
 /* --- the canonical form --- */
 

@@ -84,6 +84,7 @@ struct table {
 	int (*check)(struct table_reader *r, int v, void *at);
 	/* "$defs" of its schema, into an open object; may be NULL. */
 	void (*defs)(struct json_writer *w);
+	int tagged; /* its name stands in the member "type" */
 };
 
 #define TABLE_PATH_MAX 256
@@ -95,6 +96,7 @@ struct table_reader {
 	const char *file;            /* for messages */
 	const char *folder;          /* absolute, or NULL: no paths here */
 	struct json_doc *doc;
+	int untrusted; /* written by a caller, not by the operator */
 	size_t path_n;
 	char path[TABLE_PATH_MAX]; /* of what is being read, for overrides */
 };

@@ -24,7 +24,8 @@ table_complain(struct table_reader *r, int v, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
-	if (r->doc != NULL && v != -1) {
+	/* Finding a place is linear; more are only counted. */
+	if (r->doc != NULL && v != -1 && r->complaints->n < COMPLAINTS_KEPT) {
 		json_place(r->doc, v, &at);
 		json_path(r->doc, v, path, sizeof path);
 	}

@@ -168,14 +168,14 @@ open_below(int dir, const char *path, int flags)
 
 /* Open an entry's source; -1 after fail(). */
 static int
-open_source(struct workspace *w, const char *src)
+open_source(struct workspace *w, const struct manifest_entry *entry)
 {
-	const char *folder, *below;
+	const char *folder, *below, *src = entry->src;
 	arena_mark mark = arena_save(&w->arena);
 	int dir, fd = -1;
 
-	if (manifest_source(&w->arena, w->m, src, &folder, &below, &w->error) ==
-	    -1) {
+	if (manifest_source(
+		&w->arena, w->m, entry, &folder, &below, &w->error) == -1) {
 		w->failed = 1;
 		return -1;
 	}
@@ -196,7 +196,7 @@ static int
 start_local_file(struct workspace *w, const struct manifest_entry *entry)
 {
 	struct stat st;
-	int fd = open_source(w, entry->src);
+	int fd = open_source(w, entry);
 
 	if (fd == -1)
 		return -1;
@@ -219,7 +219,7 @@ start_local_dir(struct workspace *w, const struct manifest_entry *entry)
 		return -1;
 	if (entry->src == NULL)
 		return 0;
-	fd = open_source(w, entry->src);
+	fd = open_source(w, entry);
 	if (fd == -1)
 		return -1;
 	if (fstat(fd, &st) == -1 || !S_ISDIR(st.st_mode)) {
