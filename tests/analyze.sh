@@ -17,6 +17,7 @@ for noise in clang-analyzer-valist.Uninitialized \
 done
 
 echo '  CLANG-TIDY'
+# shellcheck disable=SC2016 # the inner shell expands them
 printf '%s\n' "$@" | xargs -P "$(nproc)" -n 4 sh -c '
 	clang-tidy --quiet --checks="$0" "$@" -- -std=c11 -I. -D_GNU_SOURCE' \
 	"$checks" 2>/dev/null
