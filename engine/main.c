@@ -123,9 +123,9 @@ main(int argc, char **argv)
 
 	hold_standard_streams();
 	cli_init(&cli, argc > 1 ? cli_command(argv[1]) : NULL);
-	if (cli.command != NULL &&
-	    (cli.command->flags & COMMAND_SANDBOXES) != 0)
-		(void)zygote_start(&cli.zygote, &cli.zygote_error);
+	if (cli.command != NULL && cli.command->flags & COMMAND_SANDBOXES &&
+	    zygote_start(&cli.zygote, &e) == -1)
+		cli.zygote_error = e;
 	if (pool_start(POOL_BYTES, &e) == -1) {
 		(void)!write(2, e.text, strlen(e.text));
 		return EX_OSERR;
