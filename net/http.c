@@ -109,6 +109,12 @@ http_client_free(struct http_client *c)
 	pool_give(c);
 }
 
+struct loop *
+http_client_loop(const struct http_client *c)
+{
+	return c->loop;
+}
+
 /* --- origins --- */
 
 static int

@@ -55,6 +55,8 @@ struct http_client *http_client_new(struct loop *l,
 /* Cancels what is left, closes all connections. */
 void http_client_free(struct http_client *c);
 
+struct loop *http_client_loop(const struct http_client *c);
+
 /* --- origins --- */
 
 struct http_origin_settings {
