@@ -1,0 +1,274 @@
+#include "tests/unit/sandbox_test.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <signal.h>
+#include <string.h>
+
+#include "engine/base/check.h"
+#include "engine/base/pool.h"
+
+#define TEXT_MAX ((size_t)64 << 20)
+
+static void
+out_of_patience(struct loop_timer *t)
+{
+	(void)t;
+	fail_msg("nothing happened for %d ms", ST_PATIENCE_MS);
+}
+
+void
+st_open(struct sandbox_test *t)
+{
+	struct error e;
+
+	signal(SIGPIPE, SIG_IGN);
+	t->loop = loop_new(&e);
+	assert_non_null(t->loop);
+	loop_timer_init(&t->patience, t->loop, out_of_patience);
+	text_init(&t->out, TEXT_MAX);
+	text_init(&t->err, TEXT_MAX);
+	text_init(&t->bytes, TEXT_MAX);
+	t->profile = *profile_builtin("draft");
+}
+
+static void
+fill_settings(struct sandbox_test *t,
+    const struct sandbox_host_settings *settings,
+    const struct profile **profile, struct sandbox_host_settings *out)
+{
+	if (settings != NULL)
+		*out = *settings;
+	*profile = &t->profile;
+	out->profiles = profile;
+	out->profiles_n = 1;
+}
+
+void
+st_local(struct sandbox_test *t, const struct sandbox_host_settings *settings)
+{
+	struct sandbox_host_settings s = {0};
+	const struct profile *p;
+
+	fill_settings(t, settings, &p, &s);
+	t->host = sandbox_host_new(t->loop, &t->zygote, &s, &t->error);
+	if (t->host == NULL)
+		print_message("no host: %s\n", t->error.text);
+}
+
+void
+st_null(struct sandbox_test *t, const struct null_script *script)
+{
+	struct sandbox_host_settings s = {0};
+	const struct profile *p;
+
+	fill_settings(t, NULL, &p, &s);
+	t->host = null_host_new(t->loop, &s, script, &t->error);
+	assert_non_null(t->host);
+}
+
+void
+st_close(struct sandbox_test *t)
+{
+	sandbox_host_free(t->host);
+	t->host = NULL;
+	zygote_stop(&t->zygote);
+	loop_timer_stop(&t->patience);
+	loop_free(t->loop);
+	text_release(&t->out);
+	text_release(&t->err);
+	text_release(&t->bytes);
+}
+
+/* Every callback ends the loop's run; the waiting function looks again. */
+static void
+created(struct sandbox *sb, const struct error *error, void *owner)
+{
+	struct sandbox_test *t = owner;
+
+	(void)sb;
+	t->created = 1;
+	if (error != NULL) {
+		t->created = -1;
+		t->error = *error;
+	}
+	loop_break(t->loop);
+}
+
+static void
+lost(struct sandbox *sb, const struct error *error, void *owner)
+{
+	struct sandbox_test *t = owner;
+
+	(void)sb;
+	t->lost = 1;
+	t->error = *error;
+	loop_break(t->loop);
+}
+
+const struct sandbox_ops st_ops = {.created = created, .lost = lost};
+
+static void
+gone(void *owner)
+{
+	struct sandbox_test *t = owner;
+
+	t->gone = 1;
+	loop_break(t->loop);
+}
+
+void
+st_until(struct sandbox_test *t, const int *flag)
+{
+	loop_timer_start(&t->patience, ST_PATIENCE_MS);
+	while (!*flag)
+		loop_run(t->loop);
+	loop_timer_stop(&t->patience);
+}
+
+struct pause {
+	struct loop_timer timer;
+	struct loop *loop;
+	int over;
+};
+
+static void
+pause_over(struct loop_timer *timer)
+{
+	struct pause *p = container_of(timer, struct pause, timer);
+
+	p->over = 1;
+	loop_break(p->loop);
+}
+
+void
+st_for_ms(struct sandbox_test *t, uint64_t ms)
+{
+	struct pause p = {.loop = t->loop};
+
+	loop_timer_init(&p.timer, t->loop, pause_over);
+	loop_timer_start(&p.timer, ms);
+	st_until(t, &p.over);
+}
+
+struct sandbox *
+st_create(struct sandbox_test *t, const struct manifest *manifest)
+{
+	struct sandbox_spec spec = {
+	    .profile = &t->profile, .manifest = manifest, .label = "test"};
+	struct sandbox *sb;
+
+	t->created = 0;
+	sb = sandbox_create(t->host, &spec, &st_ops, t, &t->error);
+	if (sb == NULL)
+		return NULL;
+	st_until(t, &t->created);
+	if (t->created == 1)
+		return sb;
+	st_destroy(t, sb);
+	return NULL;
+}
+
+void
+st_destroy(struct sandbox_test *t, struct sandbox *sb)
+{
+	t->gone = 0;
+	sandbox_destroy_then(sb, gone, t);
+	st_until(t, &t->gone);
+}
+
+static void
+ended(struct exec *x, const struct exec_report *report, void *owner)
+{
+	struct sandbox_test *t = owner;
+	struct exec_kept kept;
+
+	t->ended = 1;
+	t->report = *report;
+	exec_kept(x, 1, &kept);
+	text_clear(&t->out);
+	text_add(&t->out, kept.head);
+	text_add(&t->out, kept.tail);
+	text_add_str(&t->out, ""); /* p != NULL */
+	exec_kept(x, 2, &kept);
+	text_clear(&t->err);
+	text_add(&t->err, kept.head);
+	text_add(&t->err, kept.tail);
+	text_add_str(&t->err, "");
+	exec_free(x);
+	loop_break(t->loop);
+}
+
+const struct exec_ops st_exec_ops = {.done = ended};
+
+void
+st_exec(
+    struct sandbox_test *t, struct sandbox *sb, const struct exec_spec *spec)
+{
+	t->ended = 0;
+	if (exec_start(sb, spec, &st_exec_ops, t, &t->error) == NULL)
+		fail_msg("exec_start: %s", t->error.text);
+	assert_false(t->ended);
+	st_until(t, &t->ended);
+}
+
+void
+st_sh(struct sandbox_test *t, struct sandbox *sb, const char *line)
+{
+	const char *argv[] = {"sh", "-c", line, NULL};
+	struct exec_spec spec = {
+	    .argv = argv, .stdio = {EXEC_NULL, EXEC_PIPE, EXEC_PIPE}};
+
+	st_exec(t, sb, &spec);
+}
+
+void
+st_landed(struct file_op *op, const struct file_result *r, void *owner)
+{
+	struct sandbox_test *t = owner;
+
+	(void)op;
+	t->landed = 1;
+	t->file = *r;
+	text_clear(&t->bytes);
+	text_add(&t->bytes, r->bytes);
+	text_add_str(&t->bytes, "");
+	if (r->error != NULL) {
+		t->file_error = *r->error;
+		t->file.error = &t->file_error;
+	}
+	loop_break(t->loop);
+}
+
+void
+st_file(struct sandbox_test *t, struct file_op *op)
+{
+	if (op == NULL) {
+		t->file = (struct file_result){.error = &t->file_error};
+		return;
+	}
+	assert_false(t->landed);
+	st_until(t, &t->landed);
+	t->landed = 0;
+}
+
+int
+st_put(struct sandbox_test *t, struct sandbox *sb, const char *path,
+    const char *content)
+{
+	st_file(t, sandbox_put(sb, path, 0644, 0,
+		       FILE_CREATE | FILE_TRUNCATE | FILE_PARENTS,
+		       span_of(content), st_landed, t, &t->file_error));
+	return t->file.error == NULL ? 0 : -1;
+}
+
+int
+st_get(struct sandbox_test *t, struct sandbox *sb, const char *path)
+{
+	st_file(t, sandbox_get(sb, path, 0, SANDBOX_SLICE, 0, st_landed, t,
+		       &t->file_error));
+	return t->file.error == NULL ? 0 : -1;
+}
