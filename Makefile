@@ -174,6 +174,8 @@ build-deps:
 
 install: $(B)/skep
 	install -D -m 755 $(B)/skep $(DESTDIR)$(PREFIX)/bin/skep
+	engine/man.sh $(B)/skep >$(B)/skep.1
+	install -D -m 644 $(B)/skep.1 $(DESTDIR)$(PREFIX)/share/man/man1/skep.1
 
 clean:
 	$(Q)rm -rf build skep config/schema
