@@ -105,6 +105,8 @@ done(void *owner, const struct model_result *r)
 		run_post(er->run, RUN_EV_CALLS);
 	} else {
 		er->answer = arena_span(&er->keep, text_span(&said));
+		if (er->supplies->watch->turn_finished != NULL)
+			er->supplies->watch->turn_finished(er);
 		run_post(er->run, RUN_EV_STOP);
 	}
 	text_release(&said);

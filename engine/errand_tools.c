@@ -29,6 +29,8 @@ all_answered(struct errand *er)
 		run_post_error(er->run, &e);
 		return;
 	}
+	if (er->supplies->watch->turn_finished != NULL)
+		er->supplies->watch->turn_finished(er);
 	run_post(er->run, RUN_EV_RESULTS);
 }
 
