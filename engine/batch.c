@@ -96,7 +96,10 @@ cannot_write(void *owner, const struct error *e)
 	engine_fail(&b->engine, e);
 }
 
-static const struct outlet_ops outlet_ops = {is_out, cannot_write};
+static const struct outlet_ops outlet_ops = {
+    .written = is_out,
+    .failed = cannot_write,
+};
 
 static void
 make_ready(struct delivery *d)

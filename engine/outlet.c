@@ -62,6 +62,8 @@ ready(struct loop_io *io, int want)
 		loop_io_want(&o->io, LOOP_NOTHING);
 	}
 	settle(o);
+	if (outlet_is_empty(o) && o->ops->emptied != NULL)
+		o->ops->emptied(o->owner);
 }
 
 void
@@ -98,7 +100,7 @@ outlet_has_room(const struct outlet *o)
 int
 outlet_is_empty(const struct outlet *o)
 {
-	return o->lines == 0;
+	return o->bytes.n == o->sent;
 }
 
 struct text *
@@ -117,14 +119,18 @@ outlet_put(struct outlet *o, void *tag)
 {
 	unsigned at = (o->first + o->lines) % OUTLET_LINES_MAX;
 
-	CHECK(o->lines < OUTLET_LINES_MAX);
 	text_add_char(&o->bytes, '\n');
+	if (o->is_broken)
+		return;
 	if (text_overflowed(&o->bytes)) {
-		fail(o, ENOMEM);
+		fail(o, ENOBUFS);
 		return;
 	}
-	o->line[at].end = o->total + (o->bytes.n - o->sent);
-	o->line[at].tag = tag;
-	o->lines++;
+	if (tag != NULL) {
+		CHECK(o->lines < OUTLET_LINES_MAX);
+		o->line[at].end = o->total + (o->bytes.n - o->sent);
+		o->line[at].tag = tag;
+		o->lines++;
+	}
 	loop_io_want(&o->io, LOOP_WRITE);
 }

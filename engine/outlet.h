@@ -22,6 +22,8 @@
 struct outlet_ops {
 	/* This line is out; outlet_has_room() may have become true. */
 	void (*written)(void *owner, void *tag);
+	/* Everything is; may be NULL. */
+	void (*emptied)(void *owner);
 	void (*failed)(void *owner, const struct error *e);
 };
 
@@ -56,7 +58,8 @@ int outlet_is_empty(const struct outlet *o);
 
 /*
  * Where to append the next line; then outlet_put() ends it.  The newline is
- * the outlet's.
+ * the outlet's.  With tag NULL nobody is told when it is out, and there may be
+ * any number of such lines; beyond 128 MiB the outlet fails.
  */
 struct text *outlet_text(struct outlet *o);
 void outlet_put(struct outlet *o, void *tag);
