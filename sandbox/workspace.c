@@ -170,7 +170,7 @@ open_below(int dir, const char *path, int flags)
 static int
 open_source(struct workspace *w, const struct manifest_entry *entry)
 {
-	const char *folder, *below, *src = entry->src;
+	const char *folder, *below;
 	arena_mark mark = arena_save(&w->arena);
 	int dir, fd = -1;
 
@@ -183,11 +183,11 @@ open_source(struct workspace *w, const struct manifest_entry *entry)
 	if (dir != -1) {
 		fd = open_below(dir, below, O_RDONLY);
 		if (fd == -1 && errno == ELOOP)
-			fail(w, 0, "a symbolic link leads to", src);
+			fail(w, 0, "a symbolic link leads to", entry->src);
 		os->close(dir);
 	}
 	if (fd == -1 && !w->failed)
-		fail(w, errno, "open", src);
+		fail(w, errno, "open", entry->src);
 	arena_reset(&w->arena, mark);
 	return fd;
 }
