@@ -229,8 +229,10 @@ finish_file(struct outputs *o)
 	    renameat(o->folder, PART_NAME, o->folder, name) == -1)
 		return fail(o, ERROR_IO, errno, "write", o->now->path);
 	close_copy(o);
+	if (add_file(o) == -1)
+		return -1;
 	o->now = NULL;
-	return add_file(o);
+	return 0;
 }
 
 static int
