@@ -17,6 +17,7 @@
 #include "engine/base/text.h"
 #include "net/json.h"
 #include "sandbox/backend_null.h"
+#include "tools/call.h"
 #include "tools/output.h"
 #include "tools/process.h"
 #include "tools/tool.h"
@@ -433,39 +434,68 @@ bytes_that_grow_when_made_valid_are_counted_as_shown(void **state)
 
 /* --- the table --- */
 
+static struct process *
+process_at(unsigned i)
+{
+	struct list_node *n = list_first(&t.box->processes);
+
+	while (i-- > 0)
+		n = list_next(&t.box->processes, n);
+	return container_of(n, struct process, link);
+}
+
 static void
 the_table_drops_the_least_recently_used_and_says_so(void **state)
 {
-	unsigned first = 0, second = 0, id;
-	const char *result = NULL;
-	char arguments[120];
+	unsigned first, second;
+	const char *result;
+	char text[200];
 
 	(void)state;
 	for (int i = 0; i < PROCESSES_MAX; i++) {
-		snprintf(arguments, sizeof arguments,
-		    "{\"cmd\":\"for-ever %d\",\"yield_time_ms\":0}", i);
-		result = call("exec_command", arguments);
-		id = session(result);
-		if (i == 0)
-			first = id;
-		if (i == 1)
-			second = id;
-		assert_null(strstr(result, "to make room"));
-		assert_true((strstr(result, "Warning: ") != NULL) ==
-			    (i + 1 >= PROCESSES_WARN));
+		snprintf(text, sizeof text,
+		    "{\"type\":\"function_call\",\"call_id\":\"c\",\"name\":"
+		    "\"exec_command\",\"arguments\":\"{\\\"cmd\\\":"
+		    "\\\"for-ever %d\\\",\\\"yield_time_ms\\\":0}\"}",
+		    i);
+		begin(text);
 	}
+	while (t.answers < PROCESSES_MAX)
+		loop_run(t.loop);
+	assert_int_equal(t.box->processes.length, PROCESSES_MAX);
+	assert_non_null(strstr(t.answer.p, "Warning: 64 of at most 64"));
+	assert_null(strstr(t.answer.p, "to make room"));
 	/* A poll makes the first one recent, so the second goes. */
-	snprintf(arguments, sizeof arguments,
-	    "{\"session_id\":%u,\"chars\":\"x\"}", first);
-	(void)call("write_stdin", arguments);
-	process_use(process_find(t.box, first));
+	first = process_at(0)->session;
+	second = process_at(1)->session;
+	process_use(process_at(0));
 	result =
 	    call("exec_command", "{\"cmd\":\"for-ever\",\"yield_time_ms\":0}");
-	assert_non_null(strstr(result, "to make room"));
-	snprintf(arguments, sizeof arguments, "%u (was running)", second);
-	assert_non_null(strstr(result, arguments));
+	snprintf(text, sizeof text,
+	    "Note: to make room, the least recently used sessions were ended: "
+	    "%u (was running)\n",
+	    second);
+	assert_non_null(strstr(result, text));
 	assert_null(process_find(t.box, second));
 	assert_non_null(process_find(t.box, first));
+	assert_int_equal(t.box->processes.length, PROCESSES_MAX);
+}
+
+static void
+nothing_is_dropped_that_a_call_waits_for(void **state)
+{
+	struct tool_call *c[PROCESSES_MAX];
+
+	(void)state;
+	for (int i = 0; i < PROCESSES_MAX; i++)
+		c[i] = begin("{\"type\":\"function_call\",\"call_id\":\"c\","
+			     "\"name\":\"exec_command\",\"arguments\":"
+			     "\"{\\\"cmd\\\":\\\"for-ever\\\"}\"}");
+	assert_non_null(strstr(call("exec_command", "{\"cmd\":\"pwd\"}"),
+	    "64 commands run already and calls wait for all of them"));
+	for (int i = 0; i < PROCESSES_MAX; i++)
+		tool_call_free(c[i]);
+	assert_int_equal(t.box->processes.length, 0);
 }
 
 static void
@@ -707,6 +737,7 @@ main(void)
 	    TEST(the_model_can_ask_for_less_or_more),
 	    TEST(bytes_that_grow_when_made_valid_are_counted_as_shown),
 	    TEST(the_table_drops_the_least_recently_used_and_says_so),
+	    TEST(nothing_is_dropped_that_a_call_waits_for),
 	    TEST(an_abandoned_call_takes_its_command_along),
 	    TEST(shell_answers_each_command_with_its_streams),
 	    TEST(a_shell_command_out_of_time_says_so),
