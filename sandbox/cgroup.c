@@ -165,11 +165,14 @@ cgroup_make(struct cgroup_host *h, const struct cgroup_limits *l,
 	CHECK(h->kind != CGROUP_NONE);
 	for (int c = 0; c < CGROUP_CONTROLLERS; c++)
 		g->dir[c] = -1;
-	snprintf(g->name, sizeof g->name, "%" PRIu64, h->next++);
+	if (h->single)
+		strcpy(g->name, ".");
+	else
+		snprintf(g->name, sizeof g->name, "%" PRIu64, h->next++);
 	for (unsigned c = 0; c < hierarchies(h); c++) {
 		if (!is_wanted(h, l, (int)c))
 			continue;
-		if (mkdirat(h->base[c], g->name, 0755) == -1) {
+		if (!h->single && mkdirat(h->base[c], g->name, 0755) == -1) {
 			error_set(e, ERROR_SANDBOX_UNAVAILABLE, errno,
 			    "make a control group");
 			goto fail;
@@ -262,7 +265,8 @@ cgroup_remove(struct cgroup_host *h, struct cgroup *g)
 	for (unsigned c = 0; c < hierarchies(h); c++) {
 		if (h->base[c] == -1 || g->name[0] == '\0')
 			continue;
-		if (unlinkat(h->base[c], g->name, AT_REMOVEDIR) == -1 &&
+		if (!h->single &&
+		    unlinkat(h->base[c], g->name, AT_REMOVEDIR) == -1 &&
 		    errno == EBUSY) {
 			busy = 1;
 			continue;

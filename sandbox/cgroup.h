@@ -46,6 +46,7 @@ struct cgroup_host {
 	int base[CGROUP_CONTROLLERS]; /* our directories; v2: [0] only; or -1 */
 	int parent[CGROUP_CONTROLLERS];
 	char name[64]; /* of the base directories */
+	int single;    /* there will be one group: base itself is it */
 	uint64_t next; /* serial of the next group */
 	char why[160]; /* when kind is NONE or a controller is missing: why */
 };
@@ -69,11 +70,12 @@ struct cgroup_events {
 
 /*
  * Probe, remove what dead engines left, make our base directories.  0 also
- * when there is nothing to use: kind and why say so.
+ * when there is nothing to use: kind and why say so.  single: there will be
+ * at most one group at a time, which saves a level of directories.
  */
-int cgroup_host_open(struct cgroup_host *h, struct error *e);
+int cgroup_host_open(struct cgroup_host *h, int single, struct error *e);
 
-/* Remove everything of ours; waits up to wait_ms for the last processes. */
+/* Remove everything of ours (a zeroed one is fine); waits up to wait_ms for the last processes. */
 void cgroup_host_close(struct cgroup_host *h, int wait_ms);
 
 /* A new group; -1 and *e, and then nothing is left of it. */

@@ -125,15 +125,21 @@ kill_left(int group)
 static int
 remove_base(int parent, const char *name, int kill_first)
 {
-	int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd == -1 ? NULL : fdopendir(fd);
+	DIR *dir;
 	struct dirent *d;
+	int fd;
 
+	if (unlinkat(parent, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
+		return 0; /* empty, as most are */
+	fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	dir = fd == -1 ? NULL : fdopendir(fd);
 	if (dir == NULL) {
 		if (fd != -1)
 			close(fd);
 		return 0;
 	}
+	if (kill_first)
+		kill_left(fd);
 	while ((d = readdir(dir)) != NULL) {
 		int group;
 
@@ -303,7 +309,8 @@ try_v2(struct cgroup_host *h, int dir)
 		close(dir);
 		return 0;
 	}
-	h->has = switch_on(h->base[0]);
+	/* A group with processes must not hand controllers down. */
+	h->has = h->single ? switch_on(dir) : switch_on(h->base[0]);
 	if ((h->has & NEEDED) == NEEDED)
 		return 1;
 	drop_bases(h);
@@ -366,12 +373,13 @@ open_v2(struct cgroup_host *h, const char *own)
 }
 
 int
-cgroup_host_open(struct cgroup_host *h, struct error *e)
+cgroup_host_open(struct cgroup_host *h, int single, struct error *e)
 {
 	char own[4096];
 	int self;
 
 	memset(h, 0, sizeof *h);
+	h->single = single;
 	for (int c = 0; c < CGROUP_CONTROLLERS; c++)
 		h->base[c] = h->parent[c] = -1;
 	snprintf(h->name, sizeof h->name, PREFIX "%d-%" PRIx64, (int)getpid(),
@@ -395,11 +403,15 @@ cgroup_host_open(struct cgroup_host *h, struct error *e)
 void
 cgroup_host_close(struct cgroup_host *h, int wait_ms)
 {
+	if (h->name[0] == '\0')
+		return; /* it was never opened */
 	for (int c = 0; c < CGROUP_CONTROLLERS; c++) {
 		if (h->base[c] == -1)
 			continue;
 		while (remove_base(h->parent[c], h->name, 0) && wait_ms-- > 0)
 			pause_ms(1);
+		close(h->base[c]);
+		h->base[c] = -1;
 	}
 	drop_bases(h);
 	h->kind = CGROUP_NONE;

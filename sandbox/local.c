@@ -474,38 +474,37 @@ free_host(struct local_host *h)
 	pool_give(h);
 }
 
+/*
+ * Every sandbox was told to end.  The end of our socket makes the zygote kill
+ * what is left, reap it and leave, so its death is the death of all.
+ */
 static void
 local_host_free(struct sandbox_host *host)
 {
 	struct local_host *h = local_host_of(host);
+	struct pollfd p = {.fd = h->zygote->pidfd, .events = POLLIN};
 	uint64_t until = os->now_us() + (uint64_t)FREE_MS * 1000;
 	struct list_node *n;
 
-	while (h->base.sandboxes.length > 0) {
-		struct pollfd p = {.fd = h->zygote->fd, .events = POLLIN};
-		int late = os->now_us() >= until;
+	loop_io_want(&h->zygote_io, LOOP_NOTHING);
+	shutdown(h->zygote->fd, SHUT_WR);
+	while (poll(&p, 1, FREE_MS) == -1 && errno == EINTR)
+		;
+	h->zygote_gone = 1;
+	while ((n = list_first(&h->base.sandboxes)) != NULL) {
+		struct local *l =
+		    local_of(container_of(n, struct sandbox, link));
 
-		if (!h->zygote_gone) {
-			poll(&p, 1, BURY_MS);
-			while (hear_zygote(h))
-				;
-		}
-		for (n = list_first(&h->base.sandboxes); n != NULL;) {
-			struct local *l =
-			    local_of(container_of(n, struct sandbox, link));
-
-			n = list_next(&h->base.sandboxes, n);
-			if (late && l->phase < LOCAL_DEAD)
-				died(l);
-			if (!bury(l) && !late)
-				continue;
-			loop_undefer(&l->removal);
-			sandbox_removed(&l->base);
-		}
+		died(l);
+		while (!bury(l) && os->now_us() < until)
+			poll(NULL, 0, 1);
+		loop_undefer(&l->removal);
+		sandbox_removed(&l->base);
 	}
 	free_host(h);
 }
 
+/* Ask for the zygote's tree; it is built while we do other things. */
 static int
 prepare_zygote(
     struct local_host *h, const struct local_trees *t, struct error *e)
@@ -515,11 +514,7 @@ prepare_zygote(
 	    .privileged = (uint32_t)h->features.root,
 	    .trees_n = t->n,
 	    .read_only = t->read_only};
-	struct pollfd p = {.fd = h->zygote->fd, .events = POLLIN};
 	char *text = h->base.building;
-	struct zygote_answer a;
-	unsigned nfd;
-	int fd[WIRE_FDS_MAX];
 
 	for (unsigned i = 0; i < t->n; i++) {
 		size_t n = strlen(t->path[i]) + 1;
@@ -530,9 +525,22 @@ prepare_zygote(
 		memcpy(text + m.text_bytes, t->path[i], n);
 		m.text_bytes += (uint32_t)n;
 	}
-	if (wire_send(h->zygote->fd, &m, sizeof m, text, m.text_bytes, NULL,
-		0) == -1 ||
-	    poll(&p, 1, PREPARE_MS) != 1 ||
+	if (wire_send(
+		h->zygote->fd, &m, sizeof m, text, m.text_bytes, NULL, 0) == -1)
+		return error_set(e, ERROR_SANDBOX_UNAVAILABLE, errno,
+		    "sandbox: talk to the zygote");
+	return 0;
+}
+
+static int
+await_prepared(struct local_host *h, struct error *e)
+{
+	struct pollfd p = {.fd = h->zygote->fd, .events = POLLIN};
+	struct zygote_answer a;
+	unsigned nfd;
+	int fd[WIRE_FDS_MAX];
+
+	if (poll(&p, 1, PREPARE_MS) != 1 ||
 	    wire_receive(h->zygote->fd, &a, sizeof a, fd, &nfd) != sizeof a)
 		return error_set(e, ERROR_SANDBOX_UNAVAILABLE, errno,
 		    "sandbox: talk to the zygote");
@@ -582,7 +590,15 @@ fill_host(struct local_host *h, const struct sandbox_host_settings *settings,
 			return -1;
 	}
 	h->profiles_n = settings->profiles_n;
-	if (prepare_zygote(h, &trees, e) == -1)
+	if (prepare_zygote(h, &trees, e) == -1 ||
+	    cgroup_host_open(&h->cgroups, settings->sandboxes_max == 1, e) ==
+		-1)
+		return -1;
+	for (unsigned i = 0; i < h->profiles_n; i++) {
+		if (local_box_limit(h, &h->profile[i], e) == -1)
+			return -1;
+	}
+	if (await_prepared(h, e) == -1)
 		return -1;
 	for (unsigned i = 0; i < h->profiles_n; i++) {
 		if (send_profile(h, &h->profile[i], e) == -1)
@@ -615,7 +631,6 @@ sandbox_host_new(struct loop *loop, struct zygote *zygote,
 	loop_timer_init(&h->bury_timer, loop, bury_expired);
 	features_probe(&h->features);
 	if (map_init(&h->by_id, sandboxes, e) == -1 ||
-	    cgroup_host_open(&h->cgroups, e) == -1 ||
 	    fill_host(h, settings, e) == -1) {
 		free_host(h);
 		return NULL;

@@ -183,10 +183,15 @@ local_box_fill(struct local_host *h, struct local_profile *p,
 	b->network = p->profile->network == NETWORK_LOOPBACK ? NETNS_LOOPBACK
 							     : NETNS_NONE;
 	b->landlock_abi = (uint8_t)h->features.landlock;
-	fill_limits(h, p);
-	if (check_required(h, p, e) == -1 ||
-	    fill_mounts(p, settings, trees, e) == -1 ||
+	if (fill_mounts(p, settings, trees, e) == -1 ||
 	    fill_program(p, e) == -1)
 		return -1;
 	return 0;
+}
+
+int
+local_box_limit(struct local_host *h, struct local_profile *p, struct error *e)
+{
+	fill_limits(h, p);
+	return check_required(h, p, e);
 }

@@ -81,6 +81,9 @@ struct local_trees {
 int local_box_fill(struct local_host *h, struct local_profile *p,
     const struct sandbox_host_settings *settings, struct local_trees *trees,
     struct error *e);
+/* Its limits, and what it requires, once the control groups are known. */
+int local_box_limit(
+    struct local_host *h, struct local_profile *p, struct error *e);
 
 /* local_talk.c: messages with one init. */
 int local_exec(struct exec *x, const struct exec_spec *spec, const int fd[3],
