@@ -1,6 +1,9 @@
 #include "net/server.h"
 
+#include <errno.h>
+
 #include "engine/base/check.h"
+#include "engine/base/os.h"
 #include "engine/base/pool.h"
 #include "net/server_private.h"
 #include "net/stream.h"
@@ -317,16 +320,35 @@ opened(struct server_connection *c)
 	c->protocol->opened(c);
 }
 
+/* What a refused peer still sends is read past TLS and thrown away. */
+static void
+discard(struct stream *st, int want)
+{
+	struct server_connection *c = st->owner;
+	ssize_t n = os->read(st->fd, c->server->in, sizeof c->server->in);
+
+	(void)want;
+	if (n == 0 || (n == -1 && errno != EAGAIN && errno != EINTR))
+		server_connection_close(c);
+}
+
+/*
+ * Closing at once while bytes of the peer are unread would be a reset, which
+ * overtakes the alert that says what was wrong.
+ */
 static void
 shook_hands(struct stream *st, void *owner, const struct error *e)
 {
 	struct server_connection *c = owner;
 
-	(void)st;
-	if (e != NULL)
-		server_connection_close(c);
-	else
+	if (e == NULL) {
 		opened(c);
+		return;
+	}
+	shutdown(st->fd, SHUT_WR);
+	loop_timer_start(&c->deadline, SERVER_LINGER_MS);
+	stream_own(st, discard, c);
+	stream_want(st, LOOP_READ);
 }
 
 static void

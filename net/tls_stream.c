@@ -286,6 +286,11 @@ handshake_ready(struct stream *s, int want)
 		}
 		if (ret != 0) {
 			explain_failure(t, ret, &e);
+			/* The one failure that mbedTLS keeps to itself. */
+			if (ret == MBEDTLS_ERR_SSL_NO_CLIENT_CERTIFICATE)
+				mbedtls_ssl_send_alert_message(&t->ssl,
+				    MBEDTLS_SSL_ALERT_LEVEL_FATAL,
+				    MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE);
 			if (t->offered && (ticket = tls_ticket_find(t)) != NULL)
 				tls_ticket_drop(t->client, ticket);
 			handshake_end(t, &e);

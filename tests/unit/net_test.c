@@ -300,23 +300,37 @@ net_write_file(char path[64], struct span text)
 }
 
 void
-echo_start(struct echo *ec, int with_tls, const struct server_settings *given)
+echo_serve(struct echo *ec)
 {
 	static const struct server_ops ops = {
 	    .request = echo_request,
 	    .writable = echo_writable,
 	    .gone = echo_gone,
 	};
+	struct error e;
+
+	ec->set.tls = ec->tls;
+	ec->server = server_new(net_loop, &ec->set, &ops, ec, &e);
+	if (ec->server == NULL)
+		fail_msg("%s", e.text);
+	snprintf(ec->url, sizeof ec->url, "%s://127.0.0.1:%u",
+	    ec->tls != NULL ? "https" : "http",
+	    address_port(server_address(ec->server)));
+}
+
+void
+echo_start(struct echo *ec, int with_tls, const struct server_settings *given)
+{
 	struct tls_cert_settings names = {.names = {"127.0.0.1", "localhost"}};
-	struct server_settings s = {0};
 	struct tls_server_settings t = {.alpn = {"http/1.1", NULL}};
 	struct tls_cert cert;
 	struct error e;
 
 	memset(ec, 0, sizeof *ec);
 	if (given != NULL)
-		s = *given;
-	assert_int_equal(address_parse(&s.at, span_of("127.0.0.1:0"), &e), 0);
+		ec->set = *given;
+	assert_int_equal(
+	    address_parse(&ec->set.at, span_of("127.0.0.1:0"), &e), 0);
 	if (with_tls) {
 		assert_int_equal(tls_cert_make(&cert, &names, &e), 0);
 		t.cert_pem = text_span(&cert.cert);
@@ -327,14 +341,8 @@ echo_start(struct echo *ec, int with_tls, const struct server_settings *given)
 			fail_msg("%s", e.text);
 		net_write_file(ec->ca_file, text_span(&cert.ca));
 		tls_cert_release(&cert);
-		s.tls = ec->tls;
 	}
-	ec->server = server_new(net_loop, &s, &ops, ec, &e);
-	if (ec->server == NULL)
-		fail_msg("%s", e.text);
-	snprintf(ec->url, sizeof ec->url, "%s://127.0.0.1:%u",
-	    with_tls ? "https" : "http",
-	    address_port(server_address(ec->server)));
+	echo_serve(ec);
 }
 
 void

@@ -54,12 +54,15 @@ struct echo {
 	struct tls_server *tls;
 	struct tls *tls_base;
 	unsigned requests, gone;
+	struct server_settings set;
 	struct exchange *held[64]; /* of /hold */
 	unsigned nheld;
 	char url[64];
 	char ca_file[64]; /* "" when plain */
 };
 void echo_start(struct echo *e, int with_tls, const struct server_settings *s);
+/* Serve again with e->tls, at a new port. */
+void echo_serve(struct echo *e);
 void echo_stop(struct echo *e);
 struct http_origin *echo_origin(struct echo *e);
 

@@ -462,8 +462,7 @@ no_error_repeats_the_key(void **state)
 	assert_null(strstr(c.failure.error.text, "sk-very-secret"));
 	assert_non_null(strstr(c.failure.error.text, "bad key ***"));
 	/* But it was sent. */
-	assert_non_null(
-	    strstr(p.heard.p, ": Bearer sk-very-secret\r\n"));
+	assert_non_null(strstr(p.heard.p, ": Bearer sk-very-secret\r\n"));
 	called_release(&c);
 	model_endpoint_free(ep);
 	raw_stop(&p);
