@@ -145,8 +145,10 @@ add_parts(const struct item *it, const char *const *types, const char *key,
 	if (it->kind != ITEM_MESSAGE || it->payload.n == 0)
 		return 0;
 	json_doc_init(&d);
-	if (json_parse(&d, it->payload, 0, &e) == -1)
+	if (json_parse(&d, it->payload, 0, &e) == -1) {
+		json_doc_release(&d);
 		return 0;
+	}
 	if (json_type(&d, 0) == JSON_STRING && strcmp(key, "text") == 0) {
 		json_string_add(&d, 0, t);
 		found = 1;

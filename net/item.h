@@ -77,6 +77,12 @@ int item_add_text(const struct item *it, struct text *t);
 /* Append a message's refusal; 1 if it has one. */
 int item_add_refusal(const struct item *it, struct text *t);
 
+/*
+ * Append what an answer says, as text: a string, the text parts of a list,
+ * or the streams, exit code and time-out of each command of a shell.
+ */
+void item_add_output(const struct item *it, struct text *t);
+
 /* Items that we write; each appends one JSON object without a newline. */
 void item_write_message(struct text *t, const char *role, struct span content);
 void item_write_function_output(

@@ -13,7 +13,8 @@
 const struct provider_ops *
 provider_find(struct span name)
 {
-	static const struct provider_ops *const all[] = {&provider_responses};
+	static const struct provider_ops *const all[] = {
+	    &provider_responses, &provider_chat, &provider_messages};
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
 		if (span_is(name, all[i]->name))
@@ -115,8 +116,10 @@ reply_event(struct model_reply *r, const struct sse_event *ev)
 	if (r->received > LIMIT_ANSWER)
 		return reply_fail(r, ERROR_MODEL_PROTOCOL, 0,
 		    "an answer of more than %zu bytes", LIMIT_ANSWER);
-	if (span_is(span_trim(ev->data), "[DONE]"))
+	if (span_is(span_trim(ev->data), "[DONE]")) {
+		r->done_marked = 1;
 		return r->ops->done_marker ? reply_finish(r) : 0;
+	}
 	if (ev->data.n == 0)
 		return 0;
 	if (read_json(r, ev->data) == -1)

@@ -121,6 +121,8 @@ struct model_reply {
 	struct error error;
 	int is_final;
 	int refused;
+	int stop;        /* enum reply_stop, of dialects that say it early */
+	int done_marked; /* "[DONE]" came */
 	uint64_t events;
 	size_t received;       /* bytes of events so far */
 	size_t argument_bytes; /* of the call that is being told now */

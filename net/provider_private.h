@@ -42,7 +42,52 @@ uint64_t reply_tokens(const struct model_reply *r, int v);
 enum error_code provider_error_code(
     const struct json_doc *d, int v, int *is_final);
 
-/* Forget the blocks that are still being streamed. */
+/* Why the model stopped, where that comes before the answer's end. */
+enum reply_stop {
+	STOP_NONE, /* not said yet */
+	STOP_DONE,
+	STOP_LENGTH,
+	STOP_FILTER,
+	STOP_REFUSAL,
+};
+
+/*
+ * A block is an item that still comes, of dialects that send their items in
+ * pieces.  Pieces are joined as they are written in JSON, escapes and all:
+ * that is what the item will need, and halves of a surrogate pair that were
+ * torn apart meet again.
+ */
+enum block_kind {
+	BLOCK_TEXT,
+	BLOCK_REFUSAL,
+	BLOCK_REASONING,
+	BLOCK_CALL,
+	BLOCK_OTHER, /* raw is the server's own object */
+};
+
+struct reply_block {
+	enum block_kind kind;
+	int64_t index;    /* the server's number for it */
+	struct text id;   /* of a call, escaped */
+	struct text name; /* of a call, escaped */
+	struct text body; /* text or arguments, escaped */
+	struct text raw;  /* a signature, escaped; or an object */
+};
+
+/* The newest block of that kind and index (-1: any), or NULL. */
+struct reply_block *block_find(
+    const struct model_reply *r, enum block_kind kind, int64_t index);
+/* A new one; NULL as reply_fail(). */
+struct reply_block *block_add(
+    struct model_reply *r, enum block_kind kind, int64_t index);
+/* Append a piece: 0, or -1 as reply_fail(). */
+int block_append(
+    struct model_reply *r, struct reply_block *b, struct span escaped);
+/* Keep all blocks as items, in order: 0, or -1 as reply_fail(). */
+int block_keep_all(struct model_reply *r);
+/* Keep all, then end as r->stop says. */
+int reply_stopped(struct model_reply *r);
+
 void reply_drop_blocks(struct model_reply *r);
 
 /* --- requests --- */
@@ -62,6 +107,33 @@ int settings_get(const struct settings *s, const char *name);
 /* Write all members but those in the list (ended by NULL). */
 void settings_write(
     const struct settings *s, struct json_writer *w, const char *const *except);
+
+/* All items of q, parsed, in arena a; NULL and *e. */
+struct arena;
+struct item *build_items(
+    const struct model_request *q, struct arena *a, struct error *e);
+
+/* The most tokens that either q or the setting of that name allows; 0: any. */
+uint64_t build_limit(
+    const struct settings *s, const struct model_request *q, const char *name);
+
+/*
+ * Native tools where only functions are to be had: "apply_patch" and custom
+ * tools take {"input": string}, "shell" takes what its action would hold.
+ */
+struct span function_name(const struct tool_spec *tool);
+void function_write_schema(struct json_writer *w, const struct tool_spec *tool);
+/* A call's name and its arguments as a JSON object. */
+struct span function_name_of(const struct item *call);
+void function_write_arguments(const struct item *call, struct text *t);
+
+/* The tool that a structured answer of the Messages API is given to. */
+#define MESSAGES_ANSWER_TOOL "final_answer"
+
+int chat_build(
+    const struct model_request *q, struct text *body, struct error *e);
+int messages_build(
+    const struct model_request *q, struct text *body, struct error *e);
 
 /* After the last byte: 0, or -1 and *e. */
 int build_done(const struct json_writer *w, struct error *e);

@@ -143,9 +143,9 @@ reply_done(struct model_reply *r)
 		r->end = REPLY_DONE;
 		return 0;
 	}
-	return reply_fail(r, ERROR_MODEL_REFUSED, 1, "the model refused: %.*s",
-	    r->told.n > 300 ? 300 : (int)r->told.n,
-	    r->told.p == NULL ? "" : r->told.p);
+	return reply_fail(r, ERROR_MODEL_REFUSED, 1, "the model refused%s%.*s",
+	    r->told.n > 0 ? ": " : "", r->told.n > 300 ? 300 : (int)r->told.n,
+	    r->told.n > 0 ? r->told.p : "");
 }
 
 int

@@ -162,6 +162,20 @@ streams_of_the_responses_api_replay(void **state)
 	check_all(&provider_responses);
 }
 
+static void
+streams_of_chat_completions_replay(void **state)
+{
+	(void)state;
+	check_all(&provider_chat);
+}
+
+static void
+streams_of_the_messages_api_replay(void **state)
+{
+	(void)state;
+	check_all(&provider_messages);
+}
+
 static int
 setup(void **state)
 {
@@ -187,6 +201,8 @@ main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(streams_of_the_responses_api_replay),
+	    cmocka_unit_test(streams_of_chat_completions_replay),
+	    cmocka_unit_test(streams_of_the_messages_api_replay),
 	};
 
 	/* With a provider and a file: print what comes of it. */
