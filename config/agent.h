@@ -4,8 +4,10 @@
 /*
  * An agent: the immutable specification of who works.  Read from a JSON file
  * or a folder holding agent.json, with what the environment and -c put over
- * it (settings.h).  All it names -- instructions, profile, manifest -- is read
- * with it, so one digest stands for everything.
+ * it (overrides.h).  All it names -- instructions, profile, manifest -- is
+ * read with it, so one digest stands for everything.  How the model is reached
+ * (address, keys, certificates, patience) and what it costs is not part of the
+ * digest: a batch goes on where it was when the gateway moves.
  */
 
 #include <stdint.h>
@@ -20,6 +22,7 @@ struct arena;
 struct complaints;
 struct overrides;
 struct profile;
+struct table;
 struct text;
 
 enum model_api { API_RESPONSES, API_CHAT, API_MESSAGES };
@@ -56,7 +59,8 @@ enum sandbox_backend { BACKEND_LOCAL, BACKEND_NULL };
 
 struct agent_sandbox {
 	enum sandbox_backend backend;
-	const struct profile *profile; /* rootfs and limits already in it */
+	const struct profile *profile; /* with the root file system below */
+	const char *rootfs;            /* "host", "dir:PATH"; NULL: profile's */
 };
 
 struct agent {
@@ -77,13 +81,17 @@ struct agent {
 
 /*
  * Read path (a file, or a folder with agent.json) in arena; overrides may be
- * NULL.  NULL and complaints.  Secrets are checked for being there, not kept.
+ * NULL.  NULL and complaints.  No secret is read; only the files that hold
+ * one are asked for.
  */
 const struct agent *agent_load(struct arena *arena, const char *path,
     struct overrides *overrides, struct complaints *c);
 
 /* Append the canonical form (secrets as references). */
 void agent_write(const struct agent *a, unsigned indent, struct text *out);
+
+/* Its kind of file. */
+extern const struct table agent_table;
 
 const char *model_api_name(enum model_api api);
 

@@ -5,6 +5,8 @@
 
 #include <stdint.h>
 
+struct table;
+
 /* 0: not limited. */
 struct budget {
 	int64_t turns;
@@ -17,5 +19,7 @@ struct budget {
 struct prices {
 	double input, cached_input, output;
 };
+
+extern const struct table budget_table, prices_table;
 
 #endif

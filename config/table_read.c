@@ -18,7 +18,8 @@ int
 table_complain(struct table_reader *r, int v, const char *fmt, ...)
 {
 	struct json_place at = {0, 0, 0};
-	char path[160] = "", text[480];
+	char place[160] = "", text[480];
+	const char *path = v == -1 ? r->path : place;
 	va_list ap;
 
 	va_start(ap, fmt);
@@ -27,7 +28,7 @@ table_complain(struct table_reader *r, int v, const char *fmt, ...)
 	/* Finding a place is linear; more are only counted. */
 	if (r->doc != NULL && v != -1 && r->complaints->n < COMPLAINTS_KEPT) {
 		json_place(r->doc, v, &at);
-		json_path(r->doc, v, path, sizeof path);
+		json_path(r->doc, v, place, sizeof place);
 	}
 	return complain(r->complaints, ERROR_SYNTAX, r->file, at.line,
 	    at.column, "%s%s%s", path, path[0] != '\0' ? ": " : "", text);
@@ -167,6 +168,7 @@ table_override(struct table_reader *r, const struct field *f, const char *text,
 	o.file = from;
 	o.doc = &d;
 	o.overrides = NULL;
+	o.folder = NULL; /* paths on a command line are from where we are */
 	if (parse_override(&d, f, text, &t) == -1)
 		status = complain(r->complaints, ERROR_SYNTAX, from, 0, 0,
 		    "this value cannot be read; give JSON or a text");
@@ -184,14 +186,11 @@ read_field(struct table_reader *r, const struct field *f, int object, int v,
     char *base)
 {
 	const struct override *o = NULL;
-	size_t before = 0;
+	size_t before = enter(r, f->name);
 	int status = 0;
 
-	if (r->overrides != NULL) {
-		before = enter(r, f->name);
-		if (f->type != FIELD_OBJECT)
-			o = overrides_get(r->overrides, r->arena, r->path);
-	}
+	if (r->overrides != NULL && f->type != FIELD_OBJECT)
+		o = overrides_get(r->overrides, r->arena, r->path);
 	if (v != -1 && json_type(r->doc, v) == JSON_NULL &&
 	    f->flags & FIELD_NULLABLE)
 		v = -1;
@@ -204,8 +203,7 @@ read_field(struct table_reader *r, const struct field *f, int object, int v,
 	else if (f->flags & FIELD_REQUIRED)
 		status = table_complain(
 		    r, object, "\"%s\" is missing; it is %s", f->name, f->doc);
-	if (r->overrides != NULL)
-		leave(r, before);
+	leave(r, before);
 	return status;
 }
 

@@ -22,13 +22,14 @@
 
 struct arena;
 struct manifest;
+struct table;
 
 enum task_class { CLASS_NONE, CLASS_DRAFT, CLASS_DELIVERY, CLASS_PRIVILEGED };
 
 struct task {
 	uint64_t line;         /* its number in the file, from 1 */
 	struct span custom_id; /* n == 0: it has none that can be used */
-	struct span input;     /* text; of items, the text of user messages */
+	struct span input;     /* text; of items, that of user messages */
 	struct span items;     /* a JSON array of input items, or n == 0 */
 	const struct manifest *manifest; /* NULL: the agent's alone */
 	enum task_class class;
@@ -45,6 +46,9 @@ struct task {
  */
 int task_read(struct task *t, struct arena *arena, struct span line,
     uint64_t number, const char *folder, struct error *e);
+
+/* The kind of a line. */
+extern const struct table task_table;
 
 const char *task_class_name(enum task_class class);
 

@@ -1,0 +1,272 @@
+#include "config/agent.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "config/agent_private.h"
+#include "config/complaint.h"
+#include "config/nearest.h"
+#include "config/overrides.h"
+#include "config/profile.h"
+#include "config/source.h"
+#include "config/table.h"
+#include "engine/base/arena.h"
+#include "engine/base/limits.h"
+#include "net/json_write.h"
+
+#define CANONICAL_BYTES (4 * LIMIT_CONFIG_FILE)
+
+/* --- checks across members --- */
+
+static int
+check_url(struct table_reader *r, int model, struct agent_model *m)
+{
+	static const char *const homes[] = {
+	    [API_RESPONSES] = "https://api.openai.com/v1",
+	    [API_CHAT] = "https://api.openai.com/v1",
+	    [API_MESSAGES] = "https://api.anthropic.com/v1",
+	};
+	int at = json_get(r->doc, model, "base_url");
+	struct span url, authority;
+	size_t scheme;
+
+	if (m->base_url == NULL)
+		m->base_url = homes[m->api];
+	url = span_of(m->base_url);
+	if (span_has_prefix(url, span_of("https://")))
+		scheme = 8;
+	else if (span_has_prefix(url, span_of("http://")))
+		scheme = 7;
+	else
+		return table_complain(r, at,
+		    "%s is no address; give one such as "
+		    "https://api.openai.com/v1",
+		    m->base_url);
+	authority = span_slice(url, scheme, span_find(url, '/', scheme));
+	if (span_find(authority, '@', 0) < authority.n)
+		return table_complain(r, at,
+		    "a password must not stand in an address; use api_key or "
+		    "headers");
+	if (authority.n == 0 || strpbrk(m->base_url, " ?#") != NULL)
+		return table_complain(r, at,
+		    "not an address of a server: spaces, ? and # cannot "
+		    "stand in it");
+	while (url.n > scheme + 1 && url.p[url.n - 1] == '/')
+		url.n--;
+	m->base_url = arena_strndup(r->arena, url.p, url.n);
+	return m->base_url != NULL ? 0 : table_complain(r, at, "out of memory");
+}
+
+static int
+check_file(
+    struct table_reader *r, int model, const char *member, const char *path)
+{
+	struct stat st;
+
+	if (path == NULL)
+		return 0;
+	if (stat(path, &st) == -1)
+		return table_complain(r, json_get(r->doc, model, member),
+		    "%s: %s", path, strerror(errno));
+	return 0;
+}
+
+static int
+check_secret(struct table_reader *r, int model, const char *member,
+    const struct secret_ref *ref)
+{
+	struct error e;
+
+	/* A variable may be set later, where the agent runs. */
+	if (ref->kind != SECRET_FILE || secret_ref_check(ref, &e) == 0)
+		return 0;
+	return table_complain(r, json_get(r->doc, model, member), "%s", e.text);
+}
+
+static int
+check_model(struct table_reader *r, int model, struct agent_model *m)
+{
+	int status = check_url(r, model, m);
+
+	if (check_file(r, model, "ca_file", m->ca_file) == -1 ||
+	    check_file(r, model, "client_cert", m->client_cert) == -1 ||
+	    check_secret(r, model, "api_key", &m->api_key) == -1 ||
+	    check_secret(r, model, "client_key", &m->client_key) == -1)
+		status = -1;
+	for (unsigned i = 0; i < m->headers_n; i++)
+		if (check_secret(r, model, "headers", &m->headers[i].secret) ==
+		    -1)
+			status = -1;
+	if ((m->client_cert != NULL) != (m->client_key.kind != SECRET_NOWHERE))
+		status = table_complain(r, model,
+		    "client_cert and client_key belong together; give both");
+	return status;
+}
+
+/* The root file system of the agent goes into a profile of its own. */
+static int
+apply_rootfs(struct table_reader *r, int sandbox, struct agent_sandbox *s)
+{
+	int at = json_get(r->doc, sandbox, "rootfs");
+	struct span rootfs = span_of(s->rootfs);
+	struct profile *p = arena_alloc(r->arena, sizeof *p);
+
+	if (p == NULL)
+		return table_complain(r, at, "out of memory");
+	*p = *s->profile;
+	if (span_is(rootfs, "host")) {
+		p->rootfs = ROOTFS_HOST;
+		p->rootfs_path = NULL;
+	} else if (span_has_prefix(rootfs, span_of("dir:")) && rootfs.n > 4) {
+		p->rootfs = ROOTFS_DIR;
+		p->rootfs_path = table_path(r, span_slice(rootfs, 4, rootfs.n));
+		if (p->rootfs_path == NULL)
+			return -1;
+	} else {
+		return table_complain(r, at,
+		    "unknown root file system; give \"host\" or \"dir:PATH\"");
+	}
+	s->profile = p;
+	return 0;
+}
+
+int
+agent_check(struct table_reader *r, int v, void *at)
+{
+	struct agent *a = at;
+	int status = check_model(r, json_get(r->doc, v, "model"), &a->model);
+
+	if (a->name[0] == '\0')
+		status = table_complain(
+		    r, json_get(r->doc, v, "name"), "the name is empty");
+	if (a->sandbox.profile == NULL)
+		a->sandbox.profile = profile_builtin("draft");
+	if (a->sandbox.rootfs != NULL &&
+	    apply_rootfs(r, json_get(r->doc, v, "sandbox"), &a->sandbox) == -1)
+		status = -1;
+	return status;
+}
+
+/* --- overrides that nobody wanted --- */
+
+static void
+offer_fields(struct nearest *n, struct arena *arena, const struct table *t,
+    const char *path)
+{
+	for (const struct field *f = t->fields; f->name != NULL; f++) {
+		const char *name = f->name;
+
+		if (path[0] != '\0')
+			name = arena_printf(arena, "%s.%s", path, f->name);
+		if (name == NULL)
+			return;
+		nearest_offer(n, name);
+		if (f->type == FIELD_OBJECT)
+			offer_fields(n, arena, f->table, name);
+	}
+}
+
+static void
+complain_unused(
+    struct arena *arena, const struct overrides *o, struct complaints *c)
+{
+	struct nearest near;
+	char hint[NEAREST_HINT];
+
+	for (unsigned i = 0; i < o->n; i++) {
+		const struct override *one = &o->at[i];
+
+		if (one->used || strncmp(one->key, "engine.", 7) == 0)
+			continue;
+		nearest_init(&near, span_of(one->key));
+		offer_fields(&near, arena, &agent_table, "");
+		complain(c, ERROR_CONFIG, one->from, 0, 0,
+		    "there is no such setting%s", nearest_hint(&near, hint));
+	}
+}
+
+/* --- reading --- */
+
+/* A folder means the agent.json in it. */
+static const char *
+find_file(struct arena *arena, const char *path)
+{
+	struct stat st;
+	size_t n = strlen(path);
+
+	if (strcmp(path, "-") == 0 || stat(path, &st) == -1 ||
+	    !S_ISDIR(st.st_mode))
+		return arena_strndup(arena, path, n);
+	while (n > 1 && path[n - 1] == '/')
+		n--;
+	return arena_printf(arena, "%.*s/agent.json", (int)n, path);
+}
+
+static int
+set_digest(struct agent *a, struct complaints *c)
+{
+	struct json_writer w;
+	struct digest digest;
+	struct text t;
+	int status = 0;
+
+	text_init(&t, CANONICAL_BYTES);
+	json_write_init(&w, &t);
+	json_write_object(&w);
+	table_write(&agent_table, a, 0, &w);
+	json_write_end(&w);
+	if (json_write_done(&w) == -1)
+		status = complain(
+		    c, ERROR_TOO_BIG, a->file, 0, 0, "the agent is too large");
+	hash_of(text_span(&t), &digest);
+	digest_text(&digest, a->digest);
+	text_release(&t);
+	return status;
+}
+
+const struct agent *
+agent_load(struct arena *arena, const char *path, struct overrides *overrides,
+    struct complaints *c)
+{
+	struct table_reader r = {
+	    .arena = arena, .complaints = c, .overrides = overrides};
+	struct agent *a = arena_alloc(arena, sizeof *a);
+	unsigned before = c->n;
+	struct source s;
+
+	path = find_file(arena, path);
+	if (a == NULL || path == NULL) {
+		complain(c, ERROR_FULL, NULL, 0, 0, "out of memory");
+		return NULL;
+	}
+	if (source_open(&s, arena, path, c) == -1)
+		return NULL;
+	r.file = path;
+	r.folder = s.folder;
+	r.doc = &s.doc;
+	if (table_read(&r, &agent_table, 0, a) == 0) {
+		a->file = path;
+		a->folder = s.folder;
+		(void)set_digest(a, c);
+	}
+	if (overrides != NULL)
+		complain_unused(arena, overrides, c);
+	source_release(&s);
+	return c->n == before ? a : NULL;
+}
+
+void
+agent_write(const struct agent *a, unsigned indent, struct text *out)
+{
+	struct json_writer w;
+
+	if (indent > 0)
+		json_write_init_pretty(&w, out, indent);
+	else
+		json_write_init(&w, out);
+	json_write_object(&w);
+	table_write(&agent_table, a, indent > 0 ? TABLE_ALL : 0, &w);
+	json_write_end(&w);
+}

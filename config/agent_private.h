@@ -1,0 +1,15 @@
+#ifndef SKEP_CONFIG_AGENT_PRIVATE_H
+#define SKEP_CONFIG_AGENT_PRIVATE_H
+
+#include "config/agent.h"
+#include "config/table.h"
+
+/* agent_members.c */
+extern const struct field_custom agent_headers_custom, agent_key_custom,
+    agent_instructions_custom, agent_manifest_custom, agent_outputs_custom,
+    agent_profile_custom;
+
+/* agent.c: what no single member can tell. */
+int agent_check(struct table_reader *r, int v, void *at);
+
+#endif

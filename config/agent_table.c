@@ -1,0 +1,140 @@
+/*
+ * The table of an agent.
+ */
+
+#include "config/agent_private.h"
+#include "config/manifest_private.h"
+
+static const char *const api_names[] = {
+    [API_RESPONSES] = "responses",
+    [API_CHAT] = "chat",
+    [API_MESSAGES] = "messages",
+    NULL,
+};
+
+const char *
+model_api_name(enum model_api api)
+{
+	return api_names[api];
+}
+
+#define SECONDS_MAX 86400.0
+
+#define RETRY(member) .offset = offsetof(struct agent_retry, member)
+
+static const struct field retry_fields[] = {
+    {"attempts", FIELD_INT, RETRY(attempts), .min = 1, .max = 100, .preset = 6,
+	.doc = "the first one included"},
+    {"base_ms", FIELD_INT, RETRY(base_ms), .max = 600000, .preset = 500,
+	.doc = "wait before the second attempt, at most"},
+    {"max_ms", FIELD_INT, RETRY(max_ms), .max = 3600000, .preset = 60000,
+	.doc = "longest wait"},
+    {"retry_after_max_seconds", FIELD_REAL, RETRY(retry_after_max_seconds),
+	.max = SECONDS_MAX, .preset = 300,
+	.doc = "longest Retry-After that is honoured"},
+    {.name = NULL},
+};
+
+static const struct table retry_table = {
+    .name = "retry",
+    .doc = "How often a failed call is tried again.",
+    .bytes = sizeof(struct agent_retry),
+    .fields = retry_fields,
+};
+
+#define MODEL(member) .offset = offsetof(struct agent_model, member)
+
+static const struct field model_fields[] = {
+    {"api", FIELD_CHOICE, MODEL(api), .names = api_names,
+	.doc = "which API the server speaks"},
+    {"name", FIELD_TEXT, FIELD_REQUIRED, MODEL(name),
+	.doc = "the model's name at its server"},
+    {"base_url", FIELD_TEXT, FIELD_ASIDE, MODEL(base_url),
+	.doc = "up to and without /responses and the like"},
+    {"api_key", FIELD_SECRET, FIELD_ASIDE, MODEL(api_key),
+	.doc = "where the key is; none for a local server"},
+    {"headers", FIELD_CUSTOM, MODEL(headers), .custom = &agent_headers_custom,
+	.doc = "sent with every request"},
+    {"ca_file", FIELD_PATH, FIELD_ASIDE, MODEL(ca_file),
+	.doc = "certificates to trust instead of the system's"},
+    {"client_cert", FIELD_PATH, FIELD_ASIDE, MODEL(client_cert),
+	.doc = "our certificate, where the server asks for one"},
+    {"client_key", FIELD_CUSTOM, FIELD_ASIDE, MODEL(client_key),
+	.custom = &agent_key_custom, .doc = "and its key"},
+    {"first_byte_seconds", FIELD_REAL, FIELD_ASIDE, MODEL(first_byte_seconds),
+	.min = 0.001, .max = SECONDS_MAX, .preset = 120,
+	.doc = "patience until an answer begins"},
+    {"idle_seconds", FIELD_REAL, FIELD_ASIDE, MODEL(idle_seconds), .min = 0.001,
+	.max = SECONDS_MAX, .preset = 120,
+	.doc = "patience while an answer comes"},
+    {"settings", FIELD_JSON, FIELD_OBJECT_ONLY, MODEL(settings),
+	.doc = "members for the request: temperature, reasoning, ..."},
+    {"retry", FIELD_OBJECT, FIELD_ASIDE, MODEL(retry), .table = &retry_table,
+	.doc = "how often a failed call is tried again"},
+    {.name = NULL},
+};
+
+static const struct table model_table = {
+    .name = "model",
+    .doc = "Which model, and how it is reached.",
+    .bytes = sizeof(struct agent_model),
+    .fields = model_fields,
+};
+
+static const char *const backend_names[] = {"local", "null", NULL};
+
+#define SANDBOX(member) .offset = offsetof(struct agent_sandbox, member)
+
+static const struct field sandbox_fields[] = {
+    {"backend", FIELD_CHOICE, SANDBOX(backend), .names = backend_names,
+	.doc = "where sandboxes run"},
+    {"profile", FIELD_CUSTOM, SANDBOX(profile), .custom = &agent_profile_custom,
+	.doc = "draft, delivery, privileged, bare, a file, or a profile"},
+    {"rootfs", FIELD_TEXT, SANDBOX(rootfs),
+	.doc = "host or dir:PATH, instead of the profile's"},
+    {.name = NULL},
+};
+
+static const struct table sandbox_table = {
+    .name = "sandbox",
+    .doc = "Where the agent's commands run, and what they may do.",
+    .bytes = sizeof(struct agent_sandbox),
+    .fields = sandbox_fields,
+};
+
+#define AGENT(member) .offset = offsetof(struct agent, member)
+
+static const struct field agent_fields[] = {
+    {"$schema", FIELD_NOTHING, .doc = "where an editor finds the schema"},
+    {"name", FIELD_TEXT, FIELD_REQUIRED, AGENT(name),
+	.doc = "the agent's name"},
+    {"model", FIELD_OBJECT, AGENT(model), .table = &model_table,
+	.doc = "which model, and how it is reached"},
+    {"instructions", FIELD_CUSTOM, AGENT(instructions),
+	.custom = &agent_instructions_custom,
+	.doc = "a text or {file}; ${...} is replaced"},
+    {"manifest", FIELD_CUSTOM, FIELD_NULLABLE, AGENT(manifest),
+	.custom = &agent_manifest_custom,
+	.doc = "what a fresh workspace contains"},
+    {"outputs", FIELD_CUSTOM, AGENT(outputs), .custom = &agent_outputs_custom,
+	.doc = "files and folders of the workspace to collect"},
+    {"tools", FIELD_TEXTS, AGENT(tools), .doc = "what the model may call"},
+    {"sandbox", FIELD_OBJECT, AGENT(sandbox), .table = &sandbox_table,
+	.doc = "where commands run"},
+    {"budget", FIELD_OBJECT, AGENT(budget), .table = &budget_table,
+	.doc = "what a run may spend"},
+    {"prices", FIELD_OBJECT, FIELD_ASIDE, AGENT(prices), .table = &prices_table,
+	.doc = "what the model's tokens cost"},
+    {"variables", FIELD_NAMED, AGENT(variables),
+	.doc = "values for ${variables.NAME}, where a task gives none"},
+    {.name = NULL},
+};
+
+const struct table agent_table = {
+    .name = "agent",
+    .doc = "An agent: who works, with what, within which limits.",
+    .bytes = sizeof(struct agent),
+    .fields = agent_fields,
+    .check = agent_check,
+    .defs = manifest_entry_defs,
+};
