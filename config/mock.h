@@ -14,6 +14,9 @@
 
 struct arena;
 struct complaints;
+struct table;
+
+extern const struct table mock_table;
 
 /* Every given member must hold; NULL or -1: not given.  Texts are globs. */
 struct mock_when {
