@@ -16,6 +16,7 @@ struct arena;
 struct complaints;
 struct error;
 struct overrides;
+struct table;
 struct text;
 
 enum durability { DURABILITY_NORMAL, DURABILITY_FULL };
@@ -23,7 +24,7 @@ enum durability { DURABILITY_NORMAL, DURABILITY_FULL };
 struct settings {
 	uint64_t runs;        /* at once: -j */
 	uint64_t sandboxes;   /* alive at once; 0: as many as runs */
-	uint64_t commands;    /* running at once */
+	uint64_t commands;    /* running at once; 0: four a processor */
 	uint64_t model_calls; /* in flight at once; 0: as many as runs */
 	enum durability durability;
 	double drain_seconds; /* how long the first signal lets runs go on */
@@ -33,6 +34,12 @@ struct settings {
 /* Read it; the file's absence is fine.  -1 and complaints. */
 int settings_load(struct settings *s, struct arena *arena,
     struct overrides *overrides, struct complaints *c);
+
+/* The same from this file; path and overrides may be NULL. */
+int settings_read(struct settings *s, struct arena *arena, const char *path,
+    struct overrides *overrides, struct complaints *c);
+
+extern const struct table settings_table;
 
 void settings_write(
     const struct settings *s, unsigned indent, struct text *out);
