@@ -21,6 +21,9 @@ struct mounts_sandbox;
 #define MOUNTS_VIEW "/view"
 #define MOUNTS_SCRATCH "/scratch"
 
+/* Mounts of this namespace no longer reach the host, in a chroot neither. */
+int mounts_alone(struct fault *f);
+
 /* Decimal text of v in out, NUL-terminated. */
 void mounts_number(char out[MOUNTS_NUMBER], uint64_t v);
 

@@ -340,8 +340,8 @@ mounts_zygote(struct mounts_zygote *z, struct fault *f)
 	const struct mounts_tmpfs t = {TREE_BYTES, TREE_INODES, 0755, 0, 0};
 	int host, base = -1, rc = -1;
 
-	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == -1)
-		return fault_at(f, "make mounts private", NULL);
+	if (mounts_alone(f) == -1)
+		return -1;
 	host = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (host == -1)
 		return fault_at(f, "open /", NULL);
