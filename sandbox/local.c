@@ -81,9 +81,7 @@ static int
 bury(struct local *l)
 {
 	if (l->phase == LOCAL_DEAD &&
-	    (l->cgroup.name[0] == '\0' ||
-		cgroup_remove(&l->host->cgroups, &l->cgroup) == 0)) {
-		l->cgroup.name[0] = '\0';
+	    local_stock_return_cgroup(l->host, l->profile, &l->cgroup)) {
 		l->phase = LOCAL_BURIED;
 		finish_removal(l);
 	}
@@ -117,6 +115,9 @@ died(struct local *l)
 	l->phase = LOCAL_DEAD;
 	map_remove(&l->host->by_id, l->base.id);
 	close_fd(&l->pidfd);
+	local_stock_return_netns(
+	    l->host, (enum netns_kind)l->profile->box.network, l->netns);
+	l->netns = -1;
 	if (!bury(l) && !loop_timer_is_active(&l->host->bury_timer))
 		loop_timer_start(&l->host->bury_timer, BURY_MS);
 }
@@ -291,6 +292,10 @@ send_request(struct local *l, struct error *e)
 	unsigned nfd = 0;
 
 	fd[nfd++] = l->child_sock;
+	if (l->netns != -1) {
+		fd[nfd++] = l->netns;
+		m.head.flags |= CREATE_NETNS;
+	}
 	if (l->cgroup.name[0] != '\0') {
 		groups =
 		    cgroup_attach_fds(&h->cgroups, &l->cgroup, fd + nfd, e);
@@ -390,7 +395,7 @@ local_create(struct sandbox *sb, struct error *e)
 	int pair[2], size = 1 << 20;
 
 	l->host = h;
-	l->sock = l->pidfd = l->child_sock = -1;
+	l->sock = l->pidfd = l->child_sock = l->netns = -1;
 	list_init(&l->outgoing);
 	loop_timer_init(&l->making, h->base.loop, making_expired);
 	loop_deferred_init(&l->removal, h->base.loop, removal);
@@ -405,9 +410,7 @@ local_create(struct sandbox *sb, struct error *e)
 		return error_set(e, ERROR_SANDBOX_UNAVAILABLE, errno,
 		    "sandbox: make a socket pair");
 	if (fcntl(pair[0], F_SETFL, O_NONBLOCK) == -1 ||
-	    (h->cgroups.kind != CGROUP_NONE &&
-		cgroup_make(&h->cgroups, &l->profile->cgroup, &l->cgroup, e) ==
-		    -1)) {
+	    local_stock_cgroup(h, l->profile, &l->cgroup, e) == -1) {
 		os->close(pair[0]);
 		os->close(pair[1]);
 		return -1;
@@ -416,6 +419,8 @@ local_create(struct sandbox *sb, struct error *e)
 	setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
 	l->sock = pair[0];
 	l->child_sock = pair[1];
+	l->netns =
+	    local_stock_netns(h, (enum netns_kind)l->profile->box.network);
 	local_listen(l);
 	loop_timer_start(&l->making, MAKING_MS);
 	list_append(&h->unsent, &l->unsent);
@@ -467,6 +472,7 @@ free_host(struct local_host *h)
 {
 	loop_io_want(&h->zygote_io, LOOP_NOTHING);
 	loop_timer_stop(&h->bury_timer);
+	local_stock_stop(h);
 	cgroup_host_close(&h->cgroups, 1000);
 	map_release(&h->by_id);
 	sandbox_host_release(&h->base);
@@ -625,6 +631,7 @@ sandbox_host_new(struct loop *loop, struct zygote *zygote,
 		return NULL;
 	}
 	h->zygote = zygote;
+	h->stock.maker = -1;
 	h->uid_base = (uid_t)1 << 30 | (uid_t)(getpid() & 0x7fff) << 15;
 	list_init(&h->unsent);
 	loop_io_init(&h->zygote_io, loop, zygote->fd, zygote_ready);
@@ -635,6 +642,7 @@ sandbox_host_new(struct loop *loop, struct zygote *zygote,
 		free_host(h);
 		return NULL;
 	}
+	local_stock_start(h, settings);
 	loop_io_want(&h->zygote_io, LOOP_READ);
 	return &h->base;
 }

@@ -10,6 +10,26 @@
 #include "sandbox/features.h"
 #include "sandbox/wire.h"
 
+#define STOCK_MAX 256
+#define STOCK_ASKED_MAX 512
+
+/* What the maker was asked for, oldest first. */
+struct stock_asked {
+	enum netns_kind kind;
+	int fd; /* the namespace being looked over, or -1 */
+};
+
+struct local_stock {
+	int maker;
+	struct loop_io maker_io;
+	unsigned netns_max, groups_max;
+	int wanted[NETNS_KINDS];
+	unsigned netns_n[NETNS_KINDS], coming[NETNS_KINDS];
+	int netns[NETNS_KINDS][STOCK_MAX];
+	unsigned asked_first, asked_n;
+	struct stock_asked asked[STOCK_ASKED_MAX];
+};
+
 struct local_profile {
 	const struct profile *profile;
 	char digest[HASH_TEXT_MAX];
@@ -17,6 +37,8 @@ struct local_profile {
 	struct cgroup_limits cgroup;
 	struct box box;
 	struct seccomp_program program;
+	unsigned groups_n; /* in stock */
+	struct cgroup group[STOCK_MAX];
 };
 
 struct local_host {
@@ -26,6 +48,7 @@ struct local_host {
 	int zygote_gone;
 	struct features features;
 	struct cgroup_host cgroups;
+	struct local_stock stock;
 	struct loop_timer bury_timer; /* groups that are still busy */
 	struct list unsent;           /* struct local: requests */
 	struct map by_id;             /* struct local */
@@ -52,6 +75,7 @@ struct local {
 	struct userns_ids ids;
 	int child_sock; /* theirs, until it is sent */
 	int sock, pidfd;
+	int netns; /* of the stock, or -1 */
 	struct loop_io io;
 	struct loop_timer making;
 	struct loop_deferred removal;
@@ -84,6 +108,22 @@ int local_box_fill(struct local_host *h, struct local_profile *p,
 /* Its limits, and what it requires, once the control groups are known. */
 int local_box_limit(
     struct local_host *h, struct local_profile *p, struct error *e);
+
+/*
+ * local_stock.c: what is kept ready.  A namespace's descriptor or -1; groups:
+ * 0, or -1 and *e; a group comes back when its last process is reaped, 0 when
+ * it is still busy.
+ */
+void local_stock_start(
+    struct local_host *h, const struct sandbox_host_settings *settings);
+void local_stock_stop(struct local_host *h);
+int local_stock_netns(struct local_host *h, enum netns_kind kind);
+void local_stock_return_netns(
+    struct local_host *h, enum netns_kind kind, int fd);
+int local_stock_cgroup(struct local_host *h, struct local_profile *p,
+    struct cgroup *g, struct error *e);
+int local_stock_return_cgroup(
+    struct local_host *h, struct local_profile *p, struct cgroup *g);
 
 /* local_talk.c: messages with one init. */
 int local_exec(struct exec *x, const struct exec_spec *spec, const int fd[3],
