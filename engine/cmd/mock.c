@@ -31,8 +31,8 @@ struct mock_run {
 	const struct mock_script *script;
 	struct tls *tls;
 	struct tls_server *tls_server;
-	char folder[64]; /* private, with the authority's certificate */
-	char ca_file[80];
+	char folder[LIMIT_PATH]; /* private, for the authority's certificate */
+	char ca_file[LIMIT_PATH + 8];
 	struct loop_signal on_int, on_term;
 	struct loop_io on_eof;
 };
@@ -60,13 +60,16 @@ write_file(const char *path, struct span s, struct error *e)
 static int
 write_ca(struct mock_run *r, struct span pem, struct error *e)
 {
-	static const char pattern[] = "/tmp/skep-mock-XXXXXX";
+	const char *parent = getenv("TMPDIR");
 
-	memcpy(r->folder, pattern, sizeof pattern);
-	if (mkdtemp(r->folder) == NULL) {
+	if (parent == NULL || parent[0] == '\0')
+		parent = "/tmp";
+	if (snprintf(r->folder, sizeof r->folder, "%s/skep-mock-XXXXXX",
+		parent) >= (int)sizeof r->folder ||
+	    mkdtemp(r->folder) == NULL) {
 		r->folder[0] = '\0';
 		return error_set(e, ERROR_CANNOT_CREATE, errno,
-		    "make a folder like %s", pattern);
+		    "make a folder in %s", parent);
 	}
 	snprintf(r->ca_file, sizeof r->ca_file, "%s/ca.pem", r->folder);
 	return write_file(r->ca_file, pem, e);
