@@ -3,7 +3,7 @@
 #include <string.h>
 
 int
-settings_read(struct settings *s, const struct model_request *q,
+extras_read(struct extras *s, const struct model_request *q,
     const char *const *reserved, struct error *e)
 {
 	json_doc_init(&s->doc);
@@ -24,13 +24,13 @@ settings_read(struct settings *s, const struct model_request *q,
 }
 
 void
-settings_release(struct settings *s)
+extras_release(struct extras *s)
 {
 	json_doc_release(&s->doc);
 }
 
 int
-settings_get(const struct settings *s, const char *name)
+extras_get(const struct extras *s, const char *name)
 {
 	return json_get(&s->doc, 0, name);
 }
@@ -45,8 +45,8 @@ is_listed(const struct json_doc *d, int key, const char *const *list)
 }
 
 void
-settings_write(
-    const struct settings *s, struct json_writer *w, const char *const *except)
+extras_write(
+    const struct extras *s, struct json_writer *w, const char *const *except)
 {
 	const struct json_doc *d = &s->doc;
 

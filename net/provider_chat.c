@@ -335,19 +335,19 @@ write_tools(struct json_writer *w, const struct model_request *q)
 
 /* What the settings say, but for what we may have to change. */
 static void
-write_settings(struct json_writer *w, const struct settings *s,
+write_settings(struct json_writer *w, const struct extras *s,
     const struct model_request *q)
 {
 	static const char *const limits[] = {
 	    "max_tokens", "max_completion_tokens", NULL};
 	static const char *const limits_and_form[] = {
 	    "max_tokens", "max_completion_tokens", "response_format", NULL};
-	const char *name = settings_get(s, "max_tokens") != -1
+	const char *name = extras_get(s, "max_tokens") != -1
 			       ? "max_tokens"
 			       : "max_completion_tokens";
 	uint64_t limit = build_limit(s, q, name);
 
-	settings_write(s, w, q->schema.n > 0 ? limits_and_form : limits);
+	extras_write(s, w, q->schema.n > 0 ? limits_and_form : limits);
 	if (limit > 0)
 		json_put_uint(w, name, limit);
 	if (q->schema.n == 0)
@@ -365,7 +365,7 @@ write_settings(struct json_writer *w, const struct settings *s,
 
 static void
 write_body(
-    struct chat *c, const struct settings *s, const struct model_request *q)
+    struct chat *c, const struct extras *s, const struct model_request *q)
 {
 	json_write_object(&c->w);
 	json_put_span(&c->w, "model", q->model);
@@ -385,13 +385,13 @@ int
 chat_build(const struct model_request *q, struct text *body, struct error *e)
 {
 	struct chat c = {.n = q->nitems};
-	struct settings s;
+	struct extras s;
 	struct arena a;
 	int r = -1;
 
 	arena_init(&a, LIMIT_TRANSCRIPT);
 	text_init(&c.text, LIMIT_TRANSCRIPT);
-	if (settings_read(&s, q, reserved, e) == -1)
+	if (extras_read(&s, q, reserved, e) == -1)
 		goto out;
 	c.items = build_items(q, &a, e);
 	if (c.items == NULL)
@@ -402,7 +402,7 @@ chat_build(const struct model_request *q, struct text *body, struct error *e)
 	if (r == 0 && text_overflowed(&c.text))
 		r = error_set(e, ERROR_TOO_BIG, 0, "an item is too large");
 out:
-	settings_release(&s);
+	extras_release(&s);
 	text_release(&c.text);
 	arena_release(&a);
 	return r;

@@ -129,9 +129,9 @@ build_items(const struct model_request *q, struct arena *a, struct error *e)
 
 uint64_t
 build_limit(
-    const struct settings *s, const struct model_request *q, const char *name)
+    const struct extras *s, const struct model_request *q, const char *name)
 {
-	int64_t set = json_int_or(&s->doc, settings_get(s, name), 0);
+	int64_t set = json_int_or(&s->doc, extras_get(s, name), 0);
 
 	if (set > 0 &&
 	    (q->max_output_tokens == 0 || (uint64_t)set < q->max_output_tokens))

@@ -301,7 +301,7 @@ write_tool(struct json_writer *w, const struct tool_spec *tool)
 
 /* A structured answer is the call of a tool that takes it. */
 static void
-write_tools(struct json_writer *w, const struct settings *s,
+write_tools(struct json_writer *w, const struct extras *s,
     const struct model_request *q)
 {
 	if (q->ntools == 0 && q->schema.n == 0)
@@ -318,14 +318,14 @@ write_tools(struct json_writer *w, const struct settings *s,
 		json_write_end(w);
 	}
 	json_write_end(w);
-	if (q->schema.n > 0 && settings_get(s, "tool_choice") == -1 &&
-	    settings_get(s, "thinking") == -1)
+	if (q->schema.n > 0 && extras_get(s, "tool_choice") == -1 &&
+	    extras_get(s, "thinking") == -1)
 		json_put_raw(w, "tool_choice", span_of("{\"type\":\"any\"}"));
 }
 
 static void
 write_body(
-    struct messages *m, const struct settings *s, const struct model_request *q)
+    struct messages *m, const struct extras *s, const struct model_request *q)
 {
 	static const char *const ours[] = {"max_tokens", NULL};
 	struct json_writer *w = &m->w;
@@ -339,7 +339,7 @@ write_body(
 		write_text(m, q->instructions, 1);
 		json_write_end(w);
 	}
-	settings_write(s, w, ours);
+	extras_write(s, w, ours);
 	json_put_uint(w, "max_tokens", limit > 0 ? limit : OUTPUT_TOKENS);
 	json_put_bool(w, "stream", q->stream);
 	write_messages(m);
@@ -351,13 +351,13 @@ messages_build(
     const struct model_request *q, struct text *body, struct error *e)
 {
 	struct messages m = {.n = q->nitems};
-	struct settings s;
+	struct extras s;
 	struct arena a;
 	int r = -1;
 
 	arena_init(&a, LIMIT_TRANSCRIPT);
 	text_init(&m.text, LIMIT_TRANSCRIPT);
-	if (settings_read(&s, q, reserved, e) == -1)
+	if (extras_read(&s, q, reserved, e) == -1)
 		goto out;
 	m.items = build_items(q, &a, e);
 	if (m.items == NULL)
@@ -368,7 +368,7 @@ messages_build(
 	if (r == 0 && text_overflowed(&m.text))
 		r = error_set(e, ERROR_TOO_BIG, 0, "an item is too large");
 out:
-	settings_release(&s);
+	extras_release(&s);
 	text_release(&m.text);
 	arena_release(&a);
 	return r;

@@ -96,17 +96,17 @@ void reply_drop_blocks(struct model_reply *r);
  * Members of q->settings.  Those that build() itself writes are refused:
  * names in the list (ended by NULL).  0, or -1 and *e.
  */
-struct settings {
+struct extras {
 	struct json_doc doc;
 };
-int settings_read(struct settings *s, const struct model_request *q,
+int extras_read(struct extras *s, const struct model_request *q,
     const char *const *reserved, struct error *e);
-void settings_release(struct settings *s);
+void extras_release(struct extras *s);
 /* The value of a member, or -1. */
-int settings_get(const struct settings *s, const char *name);
+int extras_get(const struct extras *s, const char *name);
 /* Write all members but those in the list (ended by NULL). */
-void settings_write(
-    const struct settings *s, struct json_writer *w, const char *const *except);
+void extras_write(
+    const struct extras *s, struct json_writer *w, const char *const *except);
 
 /* All items of q, parsed, in arena a; NULL and *e. */
 struct arena;
@@ -115,7 +115,7 @@ struct item *build_items(
 
 /* The most tokens that either q or the setting of that name allows; 0: any. */
 uint64_t build_limit(
-    const struct settings *s, const struct model_request *q, const char *name);
+    const struct extras *s, const struct model_request *q, const char *name);
 
 /*
  * Native tools where only functions are to be had: "apply_patch" and custom

@@ -54,10 +54,10 @@ write_tool(struct json_writer *w, const struct tool_spec *tool)
 
 /* What include must hold when nothing is stored at the server's side. */
 static void
-write_include(struct json_writer *w, const struct settings *s, int stored)
+write_include(struct json_writer *w, const struct extras *s, int stored)
 {
 	const struct json_doc *d = &s->doc;
-	int list = settings_get(s, "include"), has_it = 0;
+	int list = extras_get(s, "include"), has_it = 0;
 
 	if (json_type(d, list) != JSON_ARRAY && stored)
 		return;
@@ -75,11 +75,11 @@ write_include(struct json_writer *w, const struct settings *s, int stored)
 
 /* "text": what settings say of it, and the form of a structured answer. */
 static void
-write_text(struct json_writer *w, const struct settings *s,
+write_text(struct json_writer *w, const struct extras *s,
     const struct model_request *q)
 {
 	const struct json_doc *d = &s->doc;
-	int text = settings_get(s, "text");
+	int text = extras_get(s, "text");
 
 	json_put_object(w, "text");
 	if (json_type(d, text) == JSON_OBJECT)
@@ -102,13 +102,13 @@ write_text(struct json_writer *w, const struct settings *s,
 
 /* The part that is the same in each request of an agent comes first. */
 static void
-write_prefix(struct json_writer *w, const struct settings *s,
+write_prefix(struct json_writer *w, const struct extras *s,
     const struct model_request *q)
 {
 	static const char *const ours[] = {"include", "store", "text",
 	    "max_output_tokens", "prompt_cache_key", NULL};
 	int stored = json_bool_or(
-	    &s->doc, settings_get(s, "store"), q->previous_response_id.n > 0);
+	    &s->doc, extras_get(s, "store"), q->previous_response_id.n > 0);
 
 	json_put_span(w, "model", q->model);
 	if (q->instructions.n > 0)
@@ -119,27 +119,27 @@ write_prefix(struct json_writer *w, const struct settings *s,
 			write_tool(w, &q->tools[i]);
 		json_write_end(w);
 	}
-	settings_write(s, w, ours);
+	extras_write(s, w, ours);
 	if (q->schema.n > 0)
 		write_text(w, s, q);
-	else if (settings_get(s, "text") != -1)
+	else if (extras_get(s, "text") != -1)
 		json_put_raw(
-		    w, "text", json_raw(&s->doc, settings_get(s, "text")));
+		    w, "text", json_raw(&s->doc, extras_get(s, "text")));
 	json_put_bool(w, "store", stored);
 	write_include(w, s, stored);
-	if (settings_get(s, "prompt_cache_key") != -1)
+	if (extras_get(s, "prompt_cache_key") != -1)
 		json_put_raw(w, "prompt_cache_key",
-		    json_raw(&s->doc, settings_get(s, "prompt_cache_key")));
+		    json_raw(&s->doc, extras_get(s, "prompt_cache_key")));
 	else if (q->cache_key.n > 0)
 		json_put_span(w, "prompt_cache_key", q->cache_key);
 }
 
 static void
-write_limit(struct json_writer *w, const struct settings *s,
+write_limit(struct json_writer *w, const struct extras *s,
     const struct model_request *q)
 {
 	int64_t set =
-	    json_int_or(&s->doc, settings_get(s, "max_output_tokens"), 0);
+	    json_int_or(&s->doc, extras_get(s, "max_output_tokens"), 0);
 	uint64_t limit = q->max_output_tokens;
 
 	if (set > 0 && (limit == 0 || (uint64_t)set < limit))
@@ -151,11 +151,11 @@ write_limit(struct json_writer *w, const struct settings *s,
 static int
 build(const struct model_request *q, struct text *body, struct error *e)
 {
-	struct settings s;
+	struct extras s;
 	struct json_writer w;
 
-	if (settings_read(&s, q, reserved, e) == -1) {
-		settings_release(&s);
+	if (extras_read(&s, q, reserved, e) == -1) {
+		extras_release(&s);
 		return -1;
 	}
 	json_write_init(&w, body);
@@ -171,7 +171,7 @@ build(const struct model_request *q, struct text *body, struct error *e)
 		json_write_raw(&w, q->items[i]);
 	json_write_end(&w);
 	json_write_end(&w);
-	settings_release(&s);
+	extras_release(&s);
 	return build_done(&w, e);
 }
 
