@@ -12,9 +12,10 @@ double
 prices_cost(const struct prices *p, const struct call_tokens *t)
 {
 	uint64_t cached = t->cached < t->input ? t->cached : t->input;
+	double cached_price = p->cached_input > 0 ? p->cached_input : p->input;
 
 	return ((double)(t->input - cached) * p->input +
-		   (double)cached * p->cached_input +
+		   (double)cached * cached_price +
 		   (double)t->output * p->output) /
 	       1e6;
 }

@@ -26,6 +26,7 @@ struct call_tokens {
 	uint64_t input, cached, output, reasoning;
 };
 
+/* Without a price of their own, cached tokens cost what others do. */
 double prices_cost(const struct prices *p, const struct call_tokens *t);
 
 /* Add a call that was answered. */

@@ -91,6 +91,7 @@ errand_new(struct supplies *s, void *owner)
 	arena_init(&er->scratch, SCRATCH_MAX);
 	transcript_init(&er->transcript, &er->keep);
 	turn_init(&er->turn);
+	list_init(&er->files);
 	loop_timer_init(&er->wall, s->loop, wall_expired);
 	return er;
 }

@@ -115,9 +115,9 @@ struct errand {
 	struct toolbox *toolbox;
 	struct sandbox *sandbox;
 	struct outputs *outputs;
-	const struct list *files; /* collected */
-	struct result result;     /* filled when it ends */
-	struct span result_line;  /* the same as text */
+	struct list files;       /* struct output_file: collected outputs */
+	struct result result;    /* filled when it ends */
+	struct span result_line; /* the same as text */
 
 	struct loop_timer wall;
 	uint64_t wall_left_ms;

@@ -6,13 +6,37 @@
 #include "engine/errand.h"
 #include "sandbox/outputs.h"
 
+static const struct error no_memory = {
+    .code = ERROR_INTERNAL,
+    .text = "no memory for the list of outputs",
+};
+
+/* The list is lent, what it links lies in our arena: copy and keep. */
+static int
+keep_files(struct errand *er, const struct list *files)
+{
+	const struct list_node *n = list_first(files);
+
+	for (; n != NULL; n = list_next(files, n)) {
+		struct output_file *copy = arena_alloc(&er->keep, sizeof *copy);
+
+		if (copy == NULL)
+			return -1;
+		*copy = *container_of(n, struct output_file, link);
+		copy->link = (struct list_node){NULL, NULL};
+		list_append(&er->files, &copy->link);
+	}
+	return 0;
+}
+
 static void
 collected(const struct list *files, const struct error *error, void *owner)
 {
 	struct errand *er = owner;
 
 	er->outputs = NULL;
-	er->files = files;
+	if (keep_files(er, files) == -1)
+		error = &no_memory;
 	if (error != NULL)
 		errand_fail(er, error,
 		    error->code == ERROR_TOO_BIG ? ERROR_OUTPUT_MISSING

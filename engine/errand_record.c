@@ -155,7 +155,7 @@ fill_result(struct errand *er, enum run_state to, int64_t now)
 	    .error = reason(er, to),
 	    .line = er->task.line,
 	    .usage = er->spent,
-	    .outputs = er->files,
+	    .outputs = &er->files,
 	    .agent = s->agent->name,
 	    .agent_digest = s->agent->digest,
 	    .task_digest = task,

@@ -273,12 +273,12 @@ def test_token_and_money_budgets(skep, agent, tasks):
         assert lines(done.out)[0]["error"]["code"] == "budget_tokens"
         assert len(model.requests) == 2
         done = skep.run(
-            "batch", agent(model.url, budget={"usd": 0.005},
+            "batch", agent(model.url, budget={"usd": 0.0045},
                            prices={"input": 1.0, "output": 10.0}),
             tasks(some(1)), "--state", skep.home / "s2")
     r = lines(done.out)[0]
     assert r["error"]["code"] == "budget_usd"
-    assert r["usage"]["usd"] <= 0.005
+    assert r["usage"]["usd"] <= 0.0045
 
 
 def test_wall_budget(skep, agent, tasks):
@@ -409,7 +409,7 @@ def test_a_cancelled_run_says_so_and_others_go_on(skep, agent, tasks):
         found = wait_until(lambda: [
             r for r in lines(skep.run("ps", "--json", "--state",
                                       skep.state).out or "")
-            if r["custom_id"] == "t0" and r["status"] == "model"])
+            if r.get("custom_id") == "t0" and r["status"] == "model"])
         assert found
         done = skep.run("cancel", "t0", "--state", skep.state)
         assert done.status == 0, done.err

@@ -5,7 +5,7 @@ import json
 import os
 import sqlite3
 import subprocess
-import time
+import threading
 
 import pytest
 
@@ -183,10 +183,12 @@ def test_nobody_reading_stops_nothing_but_the_lines(skep, agent, tasks):
 
 
 def test_readers_while_an_engine_owns_it(skep, agent, tasks):
+    looked = threading.Event()
+
     def slow(turn, request):
         if turn == 0:
             return [("call", "exec_command", {"cmd": "echo one"})]
-        time.sleep(1.5)
+        looked.wait(20)
         return [("text", "the end")]
 
     def read(*words):
@@ -200,12 +202,14 @@ def test_readers_while_an_engine_owns_it(skep, agent, tasks):
         assert wait_until(lambda: len(model.requests) == 2)
         row = json.loads(read("ps", "--json"))
         assert row["custom_id"] == "one" and row["status"] == "model"
-        assert "one" in read("ps") and "model" in read("ps")
+        table = read("ps")
+        assert "one" in table and "model" in table
         items = [json.loads(x) for x in read("log", "one", "--raw")
                  .splitlines()]
         assert [i["type"] for i in items] == \
             ["message", "function_call", "function_call_output"]
         follow = skep.start("log", "-f", "one", "--state", skep.state)
+        looked.set()
         assert "the end" in follow.communicate(timeout=20)[0].decode()
         assert p.wait(20) == 0
     shown = read("show", row["run_id"][:6])

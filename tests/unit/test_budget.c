@@ -86,6 +86,8 @@ money_counts_cached_tokens_at_their_price(void **state)
 	assert_int_equal(refusal(&b, &s, &call), ERROR_NONE);
 	s.usd = 0.0096; /* the next one costs 0.0005 at the least */
 	assert_int_equal(refusal(&b, &s, &call), ERROR_BUDGET_USD);
+	assert_true(prices_cost(&(struct prices){.input = 2}, &call) ==
+		    0.002); /* no price for cached ones: that of the others */
 	call.cached = 5000; /* a server that counts wrong */
 	assert_true(prices_cost(&prices, &call) >= 0);
 }
