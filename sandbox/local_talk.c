@@ -355,6 +355,11 @@ lost(struct local *l, const char *why)
 {
 	struct error e;
 
+	/* It was never born: the zygote's answer says why. */
+	if (l->phase == LOCAL_ASKED) {
+		loop_io_want(&l->io, LOOP_NOTHING);
+		return;
+	}
 	note_limits(&l->base, local_limits_met(&l->base));
 	if (l->base.state == SANDBOX_MAKING)
 		error_set(&e, ERROR_SANDBOX_UNAVAILABLE, 0,
