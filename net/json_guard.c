@@ -520,7 +520,7 @@ explain(struct feed *f, struct error *e)
 int
 json_guard_feed(struct json_guard *g, struct span s, struct error *e)
 {
-	struct feed f = {g, (const uint8_t *)s.p, (const uint8_t *)s.p + s.n};
+	struct feed f = {.g = g, .p = (const uint8_t *)s.p};
 	int broken = 0;
 
 	if (g->state != BROKEN && s.n > g->bytes_max - g->bytes) {
@@ -531,6 +531,9 @@ json_guard_feed(struct json_guard *g, struct span s, struct error *e)
 	}
 	if (g->state == BROKEN)
 		return error_set(e, ERROR_SYNTAX, 0, "%s", g->fault);
+	if (s.n == 0)
+		return 0;
+	f.end = f.p + s.n;
 	while (f.p < f.end && !broken)
 		broken = feed_step(&f);
 	g->bytes += (size_t)(f.p - (const uint8_t *)s.p);

@@ -237,6 +237,7 @@ faults_say_what_and_where(void **state)
 	};
 
 	(void)state;
+	assert_int_equal(json_parse(&doc, (struct span){NULL, 0}, 0, &err), -1);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
 		assert_int_equal(
 		    json_parse(&doc, span_of(bad[i].text), 0, &err), -1);
