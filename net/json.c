@@ -12,9 +12,25 @@
 #define JSMN_PARENT_LINKS
 #include <jsmn.h>
 
-/* A token is rewritten where jsmn left it. */
+/*
+ * The tokens are jsmn's own, in one block: only this file sees them under
+ * that name, only the others as struct json_token.
+ */
+#define SAME(ours, theirs)                                                    \
+	_Static_assert(                                                       \
+	    offsetof(struct json_token, ours) == offsetof(jsmntok_t, theirs), \
+	    "struct json_token is jsmntok_t")
+SAME(kind, type);
+SAME(start, start);
+SAME(end, end);
+SAME(size, size);
+SAME(parent, parent);
 _Static_assert(sizeof(struct json_token) == sizeof(jsmntok_t),
-    "tokens are converted in place");
+    "struct json_token is jsmntok_t");
+_Static_assert((int)JSMN_OBJECT == JSON_KIND_OBJECT &&
+		   (int)JSMN_ARRAY == JSON_KIND_ARRAY &&
+		   (int)JSMN_STRING == JSON_KIND_STRING,
+    "kinds of tokens are jsmn's");
 _Static_assert(LIMIT_JSON_TOKENS * sizeof(struct json_token) <= POOL_BLOCK_MAX,
     "the tokens of a document fit one pool block");
 
@@ -49,6 +65,7 @@ guard(struct json_doc *d, unsigned flags, size_t *tokens, struct error *e)
 	    json_guard_end(&g, e) == -1)
 		return fault_at(d, g.bytes);
 	*tokens = g.tokens;
+	d->plain_keys = !g.key_escapes;
 	return 0;
 }
 
@@ -68,64 +85,12 @@ make_room(struct json_doc *d, size_t tokens, struct error *e)
 	return 0;
 }
 
-static enum json_type
-type_of(const struct json_doc *d, const jsmntok_t *t)
-{
-	switch (t->type) {
-	case JSMN_OBJECT:
-		return JSON_OBJECT;
-	case JSMN_ARRAY:
-		return JSON_ARRAY;
-	case JSMN_STRING:
-		return JSON_STRING;
-	default:
-		break;
-	}
-	switch (d->text.p[t->start]) {
-	case 't':
-		return JSON_TRUE;
-	case 'f':
-		return JSON_FALSE;
-	case 'n':
-		return JSON_NULL;
-	default:
-		return JSON_NUMBER;
-	}
-}
-
-/* Turn jsmn's tokens into ours: parents become links past the value. */
-static void
-convert(struct json_doc *d)
-{
-	struct json_token *open[LIMIT_JSON_DEPTH + 1], *at;
-	unsigned depth = 0;
-	jsmntok_t t;
-
-	for (int i = 0; i < d->tokens; i++) {
-		at = &d->token[i];
-		memcpy(&t, at, sizeof(t));
-		while (depth > 0 && open[depth - 1]->end <= t.start)
-			open[--depth]->next = i;
-		at->type = type_of(d, &t);
-		at->start = t.start;
-		at->end = t.end;
-		at->size = t.size;
-		at->next = i + 1;
-		if (at->type >= JSON_ARRAY && at->size > 0) {
-			CHECK(depth <= LIMIT_JSON_DEPTH);
-			open[depth++] = at;
-		}
-	}
-	while (depth > 0)
-		open[--depth]->next = d->tokens;
-}
-
 /* jsmn in its strict mode wants something behind a number or literal. */
 static void
 lone_primitive(struct json_doc *d)
 {
 	struct span s = span_trim(d->text);
-	jsmntok_t t = {.type = JSMN_PRIMITIVE};
+	jsmntok_t t = {.type = JSMN_PRIMITIVE, .parent = -1};
 
 	t.start = (int)(s.p - d->text.p);
 	t.end = t.start + (int)s.n;
@@ -163,7 +128,6 @@ json_parse(
 		    (jsmntok_t *)(void *)d->token, (unsigned)tokens);
 		CHECK(d->tokens == (int)tokens);
 	}
-	convert(d);
 	if (flags & JSON_UNIQUE)
 		return json_unique(d, e);
 	return 0;

@@ -43,11 +43,14 @@ enum json_type {
 	JSON_OBJECT,
 };
 
+/* As jsmn leaves it: see json.c, the only file that knows jsmn. */
+enum json_kind { JSON_KIND_OBJECT = 1, JSON_KIND_ARRAY, JSON_KIND_STRING };
+
 struct json_token {
-	int type;       /* enum json_type */
+	int kind;       /* enum json_kind, or a number or literal */
 	int start, end; /* in the text; of strings, without the quotes */
-	int size;       /* elements or members */
-	int next;       /* the first token behind this value */
+	int size;       /* elements or members; of a key, 1 */
+	int parent;     /* -1: none */
 };
 
 struct json_place {
@@ -59,6 +62,7 @@ struct json_doc {
 	struct span text;
 	struct json_token *token; /* one pool block, reused */
 	size_t token_bytes;
+	int plain_keys; /* no key has an escape */
 	int tokens;
 	struct json_place fault;
 };

@@ -13,12 +13,39 @@ token(const struct json_doc *d, int v)
 	return v >= 0 && v < d->tokens ? &d->token[v] : NULL;
 }
 
+static int
+is_container(const struct json_token *t)
+{
+	return t->kind == JSON_KIND_OBJECT || t->kind == JSON_KIND_ARRAY;
+}
+
 enum json_type
 json_type(const struct json_doc *d, int v)
 {
 	const struct json_token *t = token(d, v);
 
-	return t == NULL ? JSON_NONE : (enum json_type)t->type;
+	if (t == NULL)
+		return JSON_NONE;
+	switch (t->kind) {
+	case JSON_KIND_OBJECT:
+		return JSON_OBJECT;
+	case JSON_KIND_ARRAY:
+		return JSON_ARRAY;
+	case JSON_KIND_STRING:
+		return JSON_STRING;
+	default:
+		break;
+	}
+	switch (d->text.p[t->start]) {
+	case 't':
+		return JSON_TRUE;
+	case 'f':
+		return JSON_FALSE;
+	case 'n':
+		return JSON_NULL;
+	default:
+		return JSON_NUMBER;
+	}
 }
 
 const char *
@@ -30,12 +57,41 @@ json_type_name(enum json_type type)
 	return names[type];
 }
 
+/*
+ * The first token behind value v.  Tokens lie in the order of their starts,
+ * so behind a container it is found by doubling steps, then by halves; a
+ * container of scalars needs one look.
+ */
+static int
+behind(const struct json_doc *d, int v)
+{
+	const struct json_token *t = &d->token[v];
+	int low, high, step = 1, mid;
+
+	if (!is_container(t))
+		return v + 1;
+	low = v + 1 + t->size * (t->kind == JSON_KIND_OBJECT ? 2 : 1);
+	for (high = low; high < d->tokens && d->token[high].start < t->end;
+	     step *= 2) {
+		low = high + 1;
+		high = step < d->tokens - high ? high + step : d->tokens;
+	}
+	while (low < high) {
+		mid = low + (high - low) / 2;
+		if (d->token[mid].start < t->end)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
 int
 json_first(const struct json_doc *d, int container)
 {
 	const struct json_token *t = token(d, container);
 
-	if (t == NULL || t->type < JSON_ARRAY || t->size == 0)
+	if (t == NULL || !is_container(t) || t->size == 0)
 		return -1;
 	return container + 1;
 }
@@ -43,13 +99,10 @@ json_first(const struct json_doc *d, int container)
 int
 json_next(const struct json_doc *d, int container, int at)
 {
-	int next, end = d->token[container].next;
+	const struct json_token *t = &d->token[container];
+	int next = behind(d, at + (t->kind == JSON_KIND_OBJECT));
 
-	if (d->token[container].type == JSON_OBJECT)
-		next = d->token[at + 1].next;
-	else
-		next = d->token[at].next;
-	return next < end ? next : -1;
+	return next < d->tokens && d->token[next].start < t->end ? next : -1;
 }
 
 int
@@ -58,15 +111,25 @@ json_value(const struct json_doc *d, int key)
 	return key + 1 < d->tokens && key >= 0 ? key + 1 : -1;
 }
 
+/* The same letters: all that is to compare where no key has an escape. */
+static int
+reads(const struct json_doc *d, const struct json_token *t, struct span s)
+{
+	return (size_t)(t->end - t->start) == s.n &&
+	       memcmp(d->text.p + t->start, s.p, s.n) == 0;
+}
+
 int
 json_get_span(const struct json_doc *d, int object, struct span key)
 {
-	int found = -1, k;
+	const struct json_token *t = token(d, object);
+	int found = -1, k = object + 1;
 
-	if (json_type(d, object) != JSON_OBJECT)
+	if (t == NULL || t->kind != JSON_KIND_OBJECT)
 		return -1;
-	for (k = json_first(d, object); k != -1; k = json_next(d, object, k))
-		if (json_is_span(d, k, key))
+	for (int i = t->size; i > 0; i--, k = behind(d, k + 1))
+		if (d->plain_keys ? reads(d, &d->token[k], key)
+				  : json_is_span(d, k, key))
 			found = k + 1;
 	return found;
 }
@@ -94,7 +157,7 @@ json_size(const struct json_doc *d, int v)
 {
 	const struct json_token *t = token(d, v);
 
-	return t != NULL && t->type >= JSON_ARRAY ? t->size : 0;
+	return t != NULL && is_container(t) ? t->size : 0;
 }
 
 struct span

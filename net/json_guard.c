@@ -209,6 +209,7 @@ feed_special(struct feed *f)
 
 	if (c == '\\') {
 		g->state = IN_ESCAPE;
+		g->key_escapes |= g->is_key;
 		f->p++;
 		return f->p < f->end ? feed_escape(f) : 0;
 	}
@@ -346,12 +347,32 @@ open_level(struct feed *f, int object)
 }
 
 static int
+close_level(struct feed *f)
+{
+	f->g->depth--;
+	value_ended(f->g);
+	f->p++;
+	return 0;
+}
+
+/* A string from its quote: at once if it is plain and whole. */
+static inline int
 begin_string(struct feed *f, int is_key)
 {
+	const uint8_t *p = skip_plain(f->p + 1, f->end);
+
+	if (p < f->end && *p == '"') {
+		f->p = p + 1;
+		if (is_key)
+			f->g->state = AT_COLON;
+		else
+			value_ended(f->g);
+		return 0;
+	}
 	f->g->state = IN_STRING;
 	f->g->is_key = (uint8_t)is_key;
-	f->p++;
-	return feed_string(f);
+	f->p = p;
+	return p < f->end ? feed_string(f) : 0;
 }
 
 static int
@@ -363,29 +384,29 @@ begin_literal(struct feed *f, uint8_t which)
 	return feed_literal(f);
 }
 
-static int
-begin_number(struct feed *f, uint8_t part)
+/* A number from its first byte: at once if it is a whole one of digits. */
+static inline int
+begin_number(struct feed *f, enum number part)
 {
+	const uint8_t *p = f->p + 1;
+
+	if (part == NUMBER_INTEGER)
+		while (p < f->end && *p >= '0' && *p <= '9')
+			p++;
+	f->p = p;
+	if (p < f->end && (*p == ',' || *p == '}') && part != NUMBER_MINUS) {
+		value_ended(f->g);
+		return 0;
+	}
 	f->g->state = IN_NUMBER;
-	f->g->sub = part;
-	f->p++;
+	f->g->sub = (uint8_t)part;
 	return feed_number(f);
 }
 
 static int
-begin_value(struct feed *f)
+begin_other(struct feed *f)
 {
-	uint8_t c = *f->p;
-
-	if (f->g->tokens++ == f->g->tokens_max)
-		return fault(f, "too many values");
-	switch (c) {
-	case '{':
-		return open_level(f, 1);
-	case '[':
-		return open_level(f, 0);
-	case '"':
-		return begin_string(f, 0);
+	switch (*f->p) {
 	case 't':
 		return begin_literal(f, 0);
 	case 'f':
@@ -397,15 +418,29 @@ begin_value(struct feed *f)
 	case '0':
 		return begin_number(f, NUMBER_ZERO);
 	default:
-		if (c >= '1' && c <= '9')
-			return begin_number(f, NUMBER_INTEGER);
-		if (c == 0xef && f->g->tokens == 1)
+		if (*f->p == 0xef && f->g->tokens == 1)
 			return fault(f, "a byte order mark");
 		return fault(f, "expected a value");
 	}
 }
 
-static int
+static inline int
+begin_value(struct feed *f)
+{
+	uint8_t c = *f->p;
+
+	if (f->g->tokens++ == f->g->tokens_max)
+		return fault(f, "too many values");
+	if (c == '"')
+		return begin_string(f, 0);
+	if (c == '{' || c == '[')
+		return open_level(f, c == '{');
+	if (c >= '1' && c <= '9')
+		return begin_number(f, NUMBER_INTEGER);
+	return begin_other(f);
+}
+
+static inline int
 begin_key(struct feed *f)
 {
 	if (*f->p != '"')
@@ -415,16 +450,7 @@ begin_key(struct feed *f)
 	return begin_string(f, 1);
 }
 
-static int
-close_level(struct feed *f)
-{
-	f->g->depth--;
-	value_ended(f->g);
-	f->p++;
-	return 0;
-}
-
-static int
+static inline int
 after_value(struct feed *f)
 {
 	int object = is_in_object(f->g);
@@ -440,7 +466,7 @@ after_value(struct feed *f)
 }
 
 /* One step from a place between tokens; *f->p is not white space. */
-static int
+static inline int
 feed_structure(struct feed *f)
 {
 	switch ((enum state)f->g->state) {
@@ -471,6 +497,20 @@ feed_structure(struct feed *f)
 	}
 }
 
+/* Steps between tokens, until the bytes end inside one or at a fault. */
+static int
+feed_tokens(struct feed *f)
+{
+	while (f->p < f->end && f->g->state <= AT_END) {
+		if (*f->p == ' ' || *f->p == '\n' || *f->p == '\r' ||
+		    *f->p == '\t')
+			f->p++;
+		else if (feed_structure(f) == -1)
+			return -1;
+	}
+	return 0;
+}
+
 static int
 feed_step(struct feed *f)
 {
@@ -490,12 +530,7 @@ feed_step(struct feed *f)
 	case BROKEN:
 		return -1;
 	default:
-		if (*f->p == ' ' || *f->p == '\n' || *f->p == '\r' ||
-		    *f->p == '\t') {
-			f->p++;
-			return 0;
-		}
-		return feed_structure(f);
+		return feed_tokens(f);
 	}
 }
 

@@ -34,12 +34,13 @@ struct json_guard {
 	unsigned flags;
 	unsigned depth;
 	uint8_t state;
-	uint8_t sub;        /* progress within state */
-	uint8_t low, high;  /* what the next byte of a character may be */
-	uint16_t unit;      /* the \u escape being read */
-	uint8_t is_key;     /* the string being read is a key */
-	uint8_t after_high; /* an escape of a high surrogate came last */
-	const char *fault;  /* what is wrong, once something is */
+	uint8_t sub;         /* progress within state */
+	uint8_t low, high;   /* what the next byte of a character may be */
+	uint16_t unit;       /* the \u escape being read */
+	uint8_t is_key;      /* the string being read is a key */
+	uint8_t after_high;  /* an escape of a high surrogate came last */
+	uint8_t key_escapes; /* some key has an escape */
+	const char *fault;   /* what is wrong, once something is */
 	uint64_t is_object[LIMIT_JSON_DEPTH / 64]; /* one bit per open level */
 };
 

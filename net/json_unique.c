@@ -103,7 +103,7 @@ json_unique(struct json_doc *d, struct error *e)
 
 	text_init(&scratch, d->text.n);
 	for (int v = 0; v < d->tokens && r == 0; v++) {
-		if (d->token[v].type != JSON_OBJECT)
+		if (d->token[v].kind != JSON_KIND_OBJECT)
 			continue;
 		if (d->token[v].size <= PAIRWISE_MAX)
 			r = pairwise(d, v, &scratch, e);

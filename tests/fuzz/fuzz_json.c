@@ -46,7 +46,7 @@ walk(struct json_doc *d, struct text *again)
 		json_path(d, v, path, sizeof(path));
 		json_get(d, v, "a");
 		for (int k = json_first(d, v); k != -1; k = json_next(d, v, k))
-			CHECK(k > v && k < d->token[v].next);
+			CHECK(k > v && d->token[k].start < d->token[v].end);
 		if (json_int(d, v, INT64_MIN, INT64_MAX, &whole) == 0)
 			json_write_int(&w, whole);
 		if (json_real(d, v, &real) == 0)
