@@ -6,7 +6,6 @@
 #include <strings.h>
 
 #include "config/agent_private.h"
-#include "config/complaint.h"
 #include "config/manifest_private.h"
 #include "config/profile.h"
 #include "config/source.h"
@@ -183,7 +182,7 @@ file_text(struct table_reader *r, int v, const char *path, struct span *out)
 
 	text_init(&t, LIMIT_CONFIG_FILE);
 	if (source_read_file(path, &t, &e) == -1)
-		table_complain(r, v, "%s", e.text);
+		table_complain(r, v, "%s: %s", path, e.text);
 	else if (utf8_check(text_span(&t)) < t.n)
 		table_complain(r, v, "%s is not UTF-8", path);
 	else {
@@ -293,6 +292,8 @@ manifest_member_read(struct table_reader *r, int v, void *at)
 		return -1;
 	if (path == NULL)
 		return manifest_read(r, v, out);
+	if (table_exists(r, v, path) == -1)
+		return -1;
 	*out = manifest_load(r->arena, path, r->complaints);
 	return *out != NULL ? 0 : -1;
 }
@@ -381,7 +382,6 @@ profile_member_read(struct table_reader *r, int v, void *at)
 {
 	const struct profile **out = at;
 	const char *name;
-	unsigned before = r->complaints->n;
 
 	if (json_type(r->doc, v) == JSON_OBJECT)
 		return profile_read(r, v, out);
@@ -390,8 +390,7 @@ profile_member_read(struct table_reader *r, int v, void *at)
 		    r, v, "a profile's name, its file, or a profile");
 	if (table_text(r, v, &name) == -1)
 		return -1;
-	*out = profile_load(r->arena, r->folder, name, r->complaints);
-	return r->complaints->n == before ? 0 : -1;
+	return profile_read_name(r, v, name, out);
 }
 
 static void

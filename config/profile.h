@@ -99,8 +99,16 @@ const struct profile *profile_builtin(const char *name);
 const struct profile *profile_load(struct arena *arena, const char *folder,
     const char *name, struct complaints *c);
 
+/* The profile in this file, whatever its name. */
+const struct profile *profile_load_file(
+    struct arena *arena, const char *path, struct complaints *c);
+
 /* Object v of r's document (an inline profile) in r's arena; -1, complaints. */
 int profile_read(struct table_reader *r, int v, const struct profile **out);
+
+/* The profile named by value v; complaints at its place. */
+int profile_read_name(struct table_reader *r, int v, const char *name,
+    const struct profile **out);
 
 /* Its kind of file. */
 extern const struct table profile_table;

@@ -13,28 +13,22 @@
 
 #define EXTENDS_DEPTH 8 /* profiles in a chain */
 
-static const struct profile *load(struct arena *arena, const char *folder,
-    const char *name, struct complaints *c, int depth);
+static int by_name(struct table_reader *r, int v, const char *name, int depth,
+    const struct profile **out);
 
-/* The profile named by "extends", or draft; NULL after a complaint. */
-static const struct profile *
-find_parent(struct table_reader *r, int v, int depth)
+/* The profile named by "extends". */
+static int
+find_parent(
+    struct table_reader *r, int v, int depth, const struct profile **out)
 {
-	unsigned before = r->complaints->n;
-	const struct profile *parent;
 	const char *name;
 
 	if (table_text(r, v, &name) == -1)
-		return NULL;
-	if (depth == EXTENDS_DEPTH) {
-		table_complain(r, v, "more than %d profiles extend each other",
-		    EXTENDS_DEPTH);
-		return NULL;
-	}
-	parent = load(r->arena, r->folder, name, r->complaints, depth + 1);
-	if (parent == NULL && r->complaints->n == before)
-		table_complain(r, v, "it cannot be read");
-	return parent;
+		return -1;
+	if (depth == EXTENDS_DEPTH)
+		return table_complain(r, v,
+		    "more than %d profiles extend each other", EXTENDS_DEPTH);
+	return by_name(r, v, name, depth + 1, out);
 }
 
 static int
@@ -50,6 +44,21 @@ check_user(struct table_reader *r, int v, const struct profile *p)
 	return 0;
 }
 
+/* A file without a name is called like the file. */
+static const char *
+name_of(struct table_reader *r, int v)
+{
+	const char *slash = strrchr(r->file, '/');
+	struct span s = span_of(slash != NULL ? slash + 1 : r->file);
+	struct span end = span_of(".json");
+
+	if (v != 0)
+		return "custom";
+	if (span_has_suffix(s, end))
+		s.n -= end.n;
+	return arena_strndup(r->arena, s.p, s.n);
+}
+
 static int
 read_profile(
     struct table_reader *r, int v, const struct profile **out, int depth)
@@ -61,7 +70,7 @@ read_profile(
 
 	if (p == NULL)
 		return table_complain(r, v, "out of memory");
-	if (extends != -1 && (parent = find_parent(r, extends, depth)) == NULL)
+	if (extends != -1 && find_parent(r, extends, depth, &parent) == -1)
 		return -1;
 	*p = *parent;
 	p->name = p->description = NULL;
@@ -70,8 +79,8 @@ read_profile(
 		return -1;
 	if (extends != -1 && profile_check_narrower(p, parent, &e) == -1)
 		return table_complain(r, extends, "%s", e.text);
-	if (p->name == NULL)
-		p->name = extends != -1 ? parent->name : "custom";
+	if (p->name == NULL && (p->name = name_of(r, v)) == NULL)
+		return table_complain(r, v, "out of memory");
 	*out = p;
 	return 0;
 }
@@ -82,8 +91,25 @@ profile_read(struct table_reader *r, int v, const struct profile **out)
 	return read_profile(r, v, out, 0);
 }
 
-static const struct profile *
-unknown(const char *name, struct complaints *c)
+static int
+load_file(struct arena *arena, const char *path, struct complaints *c,
+    int depth, const struct profile **out)
+{
+	struct table_reader r = {.arena = arena, .complaints = c, .file = path};
+	unsigned before = c->n;
+	struct source s;
+
+	if (source_open(&s, arena, path, c) == -1)
+		return -1;
+	r.folder = s.folder;
+	r.doc = &s.doc;
+	(void)read_profile(&r, 0, out, depth);
+	source_release(&s);
+	return c->n == before ? 0 : -1;
+}
+
+static int
+unknown(struct table_reader *r, int v, const char *name)
 {
 	struct nearest near;
 	char hint[NEAREST_HINT];
@@ -92,53 +118,53 @@ unknown(const char *name, struct complaints *c)
 	nearest_init(&near, span_of(name));
 	for (unsigned i = 0; (p = profile_builtin_at(i)) != NULL; i++)
 		nearest_offer(&near, p->name);
-	complain(c, ERROR_CONFIG, NULL, 0, 0,
+	return table_complain(r, v,
 	    "there is no profile \"%s\"%s; built in are draft, delivery, "
 	    "privileged and bare, and a file has a / or .json in its name",
 	    name, nearest_hint(&near, hint));
-	return NULL;
 }
 
-/* A file beside the one that names it, or where we are. */
-static const char *
-file_path(struct arena *arena, const char *folder, const char *name)
-{
-	if (folder == NULL || name[0] == '/')
-		return arena_strndup(arena, name, strlen(name));
-	return arena_printf(arena, "%s/%s", folder, name);
-}
-
-static const struct profile *
-load(struct arena *arena, const char *folder, const char *name,
-    struct complaints *c, int depth)
+static int
+by_name(struct table_reader *r, int v, const char *name, int depth,
+    const struct profile **out)
 {
 	const struct profile *p = profile_builtin(name);
-	struct table_reader r = {.arena = arena, .complaints = c};
-	struct source s;
 
-	if (p != NULL)
-		return p;
+	if (p != NULL) {
+		*out = p;
+		return 0;
+	}
 	if (strchr(name, '/') == NULL &&
 	    !span_has_suffix(span_of(name), span_of(".json")))
-		return unknown(name, c);
-	name = file_path(arena, folder, name);
-	if (name == NULL || source_open(&s, arena, name, c) == -1)
-		return NULL;
-	r.file = name;
-	r.folder = s.folder;
-	r.doc = &s.doc;
-	if (read_profile(&r, 0, &p, depth) == -1)
-		p = NULL;
-	source_release(&s);
-	return p;
+		return unknown(r, v, name);
+	name = table_path(r, span_of(name));
+	if (name == NULL || (v != -1 && table_exists(r, v, name) == -1))
+		return -1;
+	return load_file(r->arena, name, r->complaints, depth, out);
+}
+
+int
+profile_read_name(
+    struct table_reader *r, int v, const char *name, const struct profile **out)
+{
+	return by_name(r, v, name, 0, out);
+}
+
+const struct profile *
+profile_load_file(struct arena *arena, const char *path, struct complaints *c)
+{
+	const struct profile *p = NULL;
+
+	return load_file(arena, path, c, 0, &p) == 0 ? p : NULL;
 }
 
 const struct profile *
 profile_load(struct arena *arena, const char *folder, const char *name,
     struct complaints *c)
 {
-	unsigned before = c->n;
-	const struct profile *p = load(arena, folder, name, c, 0);
+	struct table_reader r = {
+	    .arena = arena, .complaints = c, .folder = folder};
+	const struct profile *p = NULL;
 
-	return c->n == before ? p : NULL;
+	return by_name(&r, -1, name, 0, &p) == 0 ? p : NULL;
 }

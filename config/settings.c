@@ -91,7 +91,7 @@ complain_unused(
 }
 
 int
-settings_read(struct settings *s, struct arena *arena, const char *path,
+settings_load_file(struct settings *s, struct arena *arena, const char *path,
     struct overrides *overrides, struct complaints *c)
 {
 	struct table_reader r = {.arena = arena,
@@ -127,11 +127,11 @@ settings_load(struct settings *s, struct arena *arena,
 
 	if (path != NULL && access(path, F_OK) == -1)
 		path = NULL;
-	return settings_read(s, arena, path, overrides, c);
+	return settings_load_file(s, arena, path, overrides, c);
 }
 
 void
-settings_write(const struct settings *s, unsigned indent, struct text *out)
+settings_print(const struct settings *s, unsigned indent, struct text *out)
 {
 	struct json_writer w;
 

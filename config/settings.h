@@ -36,12 +36,12 @@ int settings_load(struct settings *s, struct arena *arena,
     struct overrides *overrides, struct complaints *c);
 
 /* The same from this file; path and overrides may be NULL. */
-int settings_read(struct settings *s, struct arena *arena, const char *path,
-    struct overrides *overrides, struct complaints *c);
+int settings_load_file(struct settings *s, struct arena *arena,
+    const char *path, struct overrides *overrides, struct complaints *c);
 
 extern const struct table settings_table;
 
-void settings_write(
+void settings_print(
     const struct settings *s, unsigned indent, struct text *out);
 
 #endif

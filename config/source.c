@@ -12,7 +12,7 @@
 #include "engine/base/os.h"
 
 static int
-read_all(int fd, const char *path, struct text *t, struct error *e)
+read_all(int fd, struct text *t, struct error *e)
 {
 	ssize_t n = 0;
 
@@ -22,14 +22,13 @@ read_all(int fd, const char *path, struct text *t, struct error *e)
 
 		if (p == NULL)
 			return error_set(e, ERROR_TOO_BIG, 0,
-			    "%s is larger than %zu bytes", path, t->bytes_max);
+			    "larger than %zu bytes", t->bytes_max);
 		n = os->read(fd, p, room);
 		if (n > 0)
 			text_added(t, (size_t)n);
 	} while (n > 0 || (n == -1 && errno == EINTR));
 	if (n == -1)
-		return error_set(
-		    e, ERROR_NO_INPUT, errno, "%s cannot be read", path);
+		return error_set(e, ERROR_NO_INPUT, errno, "cannot be read");
 	return 0;
 }
 
@@ -39,12 +38,11 @@ source_read_file(const char *path, struct text *t, struct error *e)
 	int fd, status;
 
 	if (strcmp(path, "-") == 0)
-		return read_all(STDIN_FILENO, "standard input", t, e);
+		return read_all(STDIN_FILENO, t, e);
 	fd = os->open(path, O_RDONLY | O_CLOEXEC, 0);
 	if (fd == -1)
-		return error_set(
-		    e, ERROR_NO_INPUT, errno, "%s cannot be opened", path);
-	status = read_all(fd, path, t, e);
+		return error_set(e, ERROR_NO_INPUT, errno, "cannot be opened");
+	status = read_all(fd, t, e);
 	os->close(fd);
 	return status;
 }
@@ -115,7 +113,7 @@ source_open(struct source *s, struct arena *arena, const char *path,
 	init(s, path);
 	s->folder = source_folder(arena, path, &e);
 	if (s->folder == NULL || source_read_file(path, &s->text, &e) == -1)
-		status = complain(c, e.code, NULL, 0, 0, "%s", e.text);
+		status = complain(c, e.code, path, 0, 0, "%s", e.text);
 	else
 		status = parse(s, c);
 	if (status == -1)

@@ -32,7 +32,8 @@ int source_open_text(struct source *s, struct span text, const char *file,
 
 void source_release(struct source *s);
 
-/* Append a whole file of at most t->bytes_max bytes; -1 and *e. */
+/* Append a whole file of at most t->bytes_max bytes; -1 and *e, which leaves
+ * it to the caller to name the path. */
 int source_read_file(const char *path, struct text *t, struct error *e);
 
 /* The absolute folder of path, in arena; NULL and *e. */

@@ -127,6 +127,9 @@ int table_text(struct table_reader *r, int v, const char **out);
 /* Path made absolute by the file's folder, in the arena. */
 const char *table_path(struct table_reader *r, struct span path);
 
+/* Complain when the file at path cannot be read; returns 0 or -1. */
+int table_exists(struct table_reader *r, int v, const char *path);
+
 /* Members in the table's order, into an open object. */
 enum table_write_flags {
 	TABLE_ALL = 1, /* what is not part of the digest, too */

@@ -1,6 +1,7 @@
-#include <math.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "config/nearest.h"
 #include "config/table_private.h"
@@ -170,6 +171,14 @@ table_path(struct table_reader *r, struct span path)
 	if (out == NULL)
 		table_full(r);
 	return out;
+}
+
+int
+table_exists(struct table_reader *r, int v, const char *path)
+{
+	if (access(path, R_OK) == 0)
+		return 0;
+	return table_complain(r, v, "%s: %s", path, strerror(errno));
 }
 
 static int

@@ -214,37 +214,25 @@ salvage_custom_id(struct table_reader *r, struct task *t)
 }
 
 static int
-parse(struct json_doc *d, struct span line, struct error *e)
+parse(struct table_reader *r, struct span line)
 {
-	struct error again;
+	struct json_doc *d = r->doc;
+	struct error e;
 
 	if (line.n > LIMIT_TASK_LINE)
-		return error_set(e, ERROR_BAD_TASK, 0,
+		return complain(r->complaints, ERROR_BAD_TASK, r->file, 1, 1,
 		    "the line has %zu bytes; at most %zu are read", line.n,
 		    (size_t)LIMIT_TASK_LINE);
-	if (memchr(line.p, '\0', line.n) != NULL)
-		return error_set(e, ERROR_BAD_TASK, 0,
+	if (line.n > 0 && memchr(line.p, '\0', line.n) != NULL)
+		return complain(r->complaints, ERROR_BAD_TASK, r->file, 1, 1,
 		    "the line contains a NUL byte, so it is not JSON");
-	if (json_parse(d, line, JSON_UNIQUE, e) == 0)
+	if (json_parse(d, line, JSON_UNIQUE, &e) == 0)
 		return 0;
-	e->code = ERROR_BAD_TASK;
-	error_wrap(e, "column %u", d->fault.column);
+	complain(
+	    r->complaints, e.code, r->file, 1, d->fault.column, "%s", e.text);
 	/* A key that stands twice does not hide the custom_id. */
-	(void)json_parse(d, line, 0, &again);
+	(void)json_parse(d, line, 0, &e);
 	return -1;
-}
-
-static int
-first_complaint(const struct complaints *c, struct error *e)
-{
-	const struct complaint *one = c->first;
-
-	if (one == NULL)
-		return error_set(e, ERROR_FULL, 0, "out of memory");
-	if (one->code == ERROR_FULL)
-		return error_set(e, ERROR_FULL, 0, "%s", one->text);
-	return error_set(
-	    e, ERROR_BAD_TASK, 0, "column %u: %s", one->column, one->text);
 }
 
 static void
@@ -260,30 +248,51 @@ take(struct task *t, const struct task_written *line)
 }
 
 int
-task_read(struct task *t, struct arena *arena, struct span line,
-    uint64_t number, const char *folder, struct error *e)
+task_check(struct task *t, struct arena *arena, struct span line,
+    uint64_t number, const char *file, const char *folder, struct complaints *c)
 {
-	struct complaints c;
+	struct complaint *before = c->last;
 	struct json_doc doc;
 	struct task_written written;
 	struct table_reader r = {.arena = arena,
-	    .complaints = &c,
+	    .complaints = c,
 	    .doc = &doc,
+	    .file = file,
 	    .folder = folder,
 	    .untrusted = 1};
 	int status;
 
 	*t = (struct task){.line = number};
 	hash_of(line, &t->digest);
-	complaints_init(&c, arena);
 	json_doc_init(&doc);
-	status = parse(&doc, line, e);
-	if (status == 0 && table_read(&r, &task_table, 0, &written) == -1)
-		status = first_complaint(&c, e);
+	status = parse(&r, line);
+	if (status == 0)
+		status = table_read(&r, &task_table, 0, &written);
 	if (status == 0)
 		take(t, &written);
 	else
 		salvage_custom_id(&r, t);
 	json_doc_release(&doc);
+	/* To the document every line is the first. */
+	before = before != NULL ? before->next : c->first;
+	for (; before != NULL; before = before->next)
+		before->line = (unsigned)number;
 	return status;
+}
+
+int
+task_read(struct task *t, struct arena *arena, struct span line,
+    uint64_t number, const char *folder, struct error *e)
+{
+	const struct complaint *one;
+	struct complaints c;
+
+	complaints_init(&c, arena);
+	if (task_check(t, arena, line, number, NULL, folder, &c) == 0)
+		return 0;
+	one = c.first;
+	if (one == NULL || one->code == ERROR_FULL)
+		return error_set(e, ERROR_FULL, 0, "out of memory");
+	return error_set(
+	    e, ERROR_BAD_TASK, 0, "column %u: %s", one->column, one->text);
 }

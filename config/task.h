@@ -21,6 +21,7 @@
 #include "engine/base/hash.h"
 
 struct arena;
+struct complaints;
 struct manifest;
 struct table;
 
@@ -46,6 +47,13 @@ struct task {
  */
 int task_read(struct task *t, struct arena *arena, struct span line,
     uint64_t number, const char *folder, struct error *e);
+
+/*
+ * The same with every fault of the line as a complaint at file:number:column.
+ */
+int task_check(struct task *t, struct arena *arena, struct span line,
+    uint64_t number, const char *file, const char *folder,
+    struct complaints *c);
 
 /* The kind of a line. */
 extern const struct table task_table;

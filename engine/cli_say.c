@@ -15,8 +15,8 @@
 #include "engine/base/os.h"
 #include "engine/base/text.h"
 #include "engine/cli.h"
+#include "engine/terminal.h"
 #include "net/json_write.h"
-#include "net/utf8.h"
 
 #define LINE_MAX_BYTES 8192
 
@@ -48,33 +48,18 @@ cli_write(struct span s, struct error *e)
 	return 0;
 }
 
-/* Control characters, which a file name may hold, never reach a terminal. */
+/*
+ * One line on standard error, made harmless for a terminal; that nobody reads
+ * it is no reason to stop.
+ */
 static void
-add_visible(struct text *out, struct span s)
-{
-	size_t at, n;
-
-	for (at = 0; at < s.n; at += n) {
-		uint32_t c = utf8_at(s, at, &n);
-
-		if (c == UTF8_BAD)
-			text_add_str(out, UTF8_REPLACEMENT);
-		else if (c < 0x20 || (c >= 0x7f && c < 0xa0))
-			text_printf(out, "\\x%02x", (unsigned)c);
-		else
-			text_add(out, span_slice(s, at, at + n));
-	}
-}
-
-/* One line on standard error; that nobody reads it is no reason to stop. */
-static void
-say(const char *text)
+say(const char *before, const char *text)
 {
 	struct text line;
 
 	text_init(&line, 4 * LINE_MAX_BYTES);
-	text_add_str(&line, "skep: ");
-	add_visible(&line, span_of(text));
+	text_add_str(&line, before);
+	terminal_neutral(span_of(text), 0, &line);
 	text_add_char(&line, '\n');
 	(void)write_all(STDERR_FILENO, text_span(&line));
 	text_release(&line);
@@ -112,7 +97,7 @@ cli_fail(struct cli *cli, const struct error *e)
 	if (cli->json)
 		say_json(error_name(e->code), e->text, NULL);
 	else
-		say(e->text);
+		say("skep: ", e->text);
 	return error_exit_status(e->code);
 }
 
@@ -133,7 +118,7 @@ cli_usage(struct cli *cli, const char *fmt, ...)
 	if (cli->json)
 		say_json(error_name(ERROR_USAGE), hint, NULL);
 	else
-		say(hint);
+		say("skep: ", hint);
 	return EX_USAGE;
 }
 
@@ -152,7 +137,7 @@ cli_complain(struct cli *cli, const struct complaints *c, int status)
 		text_clear(&line);
 		complaint_print(one, &line);
 		if (!text_overflowed(&line))
-			say(line.p);
+			say("", line.p);
 	}
 	text_release(&line);
 	if (c->n > COMPLAINTS_KEPT)
@@ -171,7 +156,7 @@ cli_note(const struct cli *cli, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
-	say(text);
+	say("skep: ", text);
 }
 
 const char *

@@ -2,6 +2,8 @@
  * The options of every subcommand: what scripts and users depend on.
  */
 
+#include <stddef.h>
+
 #include "engine/cmd/cmd.h"
 
 #define FLAG(name, letter, doc)                         \
@@ -83,6 +85,9 @@ const struct option_spec options_check[] = {
 	"what the files are; else by \"$schema\", name and content"},
     FLAG("effective", 0,
 	"print each file after defaults and inheritance, with its digest"),
+    {"schema", 0, OPTION_TEXT, OPTION_HIDDEN,
+	"agent|manifest|profile|tasks|settings|mock",
+	"print the JSON Schema of a kind"},
     END,
 };
 

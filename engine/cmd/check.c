@@ -1,86 +1,264 @@
 /*
- * skep check: is a file what it should be?
+ * skep check: is a file what it should be, and what does it come to?
  */
 
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 
+#include "config/agent.h"
 #include "config/complaint.h"
+#include "config/manifest.h"
+#include "config/mock.h"
+#include "config/profile.h"
+#include "config/settings.h"
+#include "config/table.h"
+#include "config/task.h"
+#include "engine/base/hash.h"
 #include "engine/base/limits.h"
-#include "engine/base/os.h"
 #include "engine/base/text.h"
-#include "engine/cli.h"
-#include "net/json.h"
+#include "engine/cmd/check_private.h"
+#include "net/json_write.h"
+#include "sandbox/seccomp.h"
 
-static int
-read_file(const char *path, struct text *out, struct error *e)
+#define EFFECTIVE_BYTES (8 * LIMIT_CONFIG_FILE)
+
+/* A file that was found good, as far as --effective wants it. */
+struct checked {
+	struct text form; /* its effective form, JSON */
+	char digest[HASH_TEXT_MAX];
+};
+
+/* --- names that only other layers know --- */
+
+static void
+check_syscalls(const struct profile *p, const char *path, struct complaints *c)
 {
-	int fd = os->open(path, O_RDONLY | O_CLOEXEC, 0);
-	ssize_t n = -1;
+	for (unsigned i = 0; i < p->denied_syscalls.n; i++) {
+		const char *name = p->denied_syscalls.at[i];
 
-	if (fd == -1)
-		return error_set(e, ERROR_NO_INPUT, errno, "open %s", path);
-	do {
-		size_t room;
-		char *p = text_room(out, 64 * KIB, &room);
-
-		if (p == NULL)
-			break;
-		n = os->read(fd, p, room);
-		if (n > 0)
-			text_added(out, (size_t)n);
-	} while (n > 0 || (n == -1 && errno == EINTR));
-	if (text_overflowed(out))
-		error_set(e, ERROR_TOO_BIG, 0, "%s is too big", path);
-	else if (n == -1)
-		error_set(e, ERROR_NO_INPUT, errno, "read %s", path);
-	os->close(fd);
-	return n == 0 ? 0 : -1;
+		if (!seccomp_name_is_known(span_of(name)))
+			complain(c, ERROR_SYNTAX, path, 0, 0,
+			    "denied_syscalls: there is no system call \"%s\"",
+			    name);
+	}
 }
 
-/* RFC 8259 to the letter. */
-static int
-check_json(struct complaints *c, const char *path)
+/* --- the kinds --- */
+
+static void
+digest_form(struct checked *out, const struct text *canonical)
 {
-	struct json_guard guard;
-	struct text text;
+	struct digest digest;
+
+	hash_of(text_span(canonical), &digest);
+	digest_text(&digest, out->digest);
+}
+
+static void
+check_agent(struct cli *cli, const char *path, struct complaints *c,
+    struct checked *out)
+{
+	const struct agent *a =
+	    agent_load(&cli->arena, path, &cli->overrides, c);
+
+	if (a == NULL)
+		return;
+	check_syscalls(a->sandbox.profile, path, c);
+	memcpy(out->digest, a->digest, sizeof out->digest);
+	agent_write(a, 2, &out->form);
+}
+
+static void
+check_profile(struct cli *cli, const char *path, struct complaints *c,
+    struct checked *out)
+{
+	const struct profile *p = profile_builtin(path);
+
+	if (p == NULL || access(path, F_OK) == 0)
+		p = profile_load_file(&cli->arena, path, c);
+	if (p == NULL)
+		return;
+	check_syscalls(p, path, c);
+	profile_digest(p, out->digest);
+	profile_write(p, 2, &out->form);
+}
+
+static void
+check_manifest(struct cli *cli, const char *path, struct complaints *c,
+    struct checked *out)
+{
+	const struct manifest *m = manifest_load(&cli->arena, path, c);
+	struct json_writer w;
+
+	if (m == NULL)
+		return;
+	json_write_init(&w, &out->form);
+	manifest_write(m, &w);
+	digest_form(out, &out->form);
+	text_clear(&out->form);
+	json_write_init_pretty(&w, &out->form, 2);
+	manifest_write(m, &w);
+}
+
+static void
+check_settings(struct cli *cli, const char *path, struct complaints *c,
+    struct checked *out)
+{
+	struct settings s;
+
+	if (settings_load_file(&s, &cli->arena, path, &cli->overrides, c) == -1)
+		return;
+	settings_print(&s, 0, &out->form);
+	digest_form(out, &out->form);
+	text_clear(&out->form);
+	settings_print(&s, 2, &out->form);
+}
+
+static void
+check_as(struct cli *cli, enum kind kind, const char *path,
+    struct complaints *c, struct checked *out)
+{
+	switch (kind) {
+	case KIND_UNKNOWN:
+	case KINDS:
+		break;
+	case KIND_AGENT:
+		check_agent(cli, path, c, out);
+		break;
+	case KIND_MANIFEST:
+		check_manifest(cli, path, c, out);
+		break;
+	case KIND_PROFILE:
+		check_profile(cli, path, c, out);
+		break;
+	case KIND_POLICY:
+		complain(c, ERROR_SYNTAX, path, 0, 0,
+		    "this version of skep knows no policies");
+		break;
+	case KIND_TASKS:
+		check_tasks(&cli->arena, path, c);
+		break;
+	case KIND_SETTINGS:
+		check_settings(cli, path, c, out);
+		break;
+	case KIND_MOCK:
+		mock_script_release(mock_script_load(&cli->arena, path, c));
+		break;
+	case KIND_JSON:
+		check_json(path, c);
+		break;
+	}
+}
+
+/* --- saying --- */
+
+static int
+print_effective(struct cli *cli, enum kind kind, const char *path,
+    const struct checked *checked)
+{
+	struct json_writer w;
 	struct error e;
-	struct json_place at;
+	struct text t;
 	int status = 0;
 
-	text_init(&text, GIB);
-	json_guard_init(&guard, GIB, JSON_UNICODE);
-	if (read_file(path, &text, &e) == -1)
-		status = complain(c, e.code, NULL, 0, 0, "%s", e.text);
-	else if (json_guard_feed(&guard, text_span(&text), &e) == -1 ||
-		 json_guard_end(&guard, &e) == -1) {
-		json_place_of(text_span(&text), guard.bytes, &at);
-		status =
-		    complain(c, e.code, path, at.line, at.column, "%s", e.text);
+	text_init(&t, EFFECTIVE_BYTES);
+	if (cli->json)
+		json_write_init(&w, &t);
+	else
+		json_write_init_pretty(&w, &t, 2);
+	json_write_object(&w);
+	json_put_str(&w, "file", path);
+	json_put_str(&w, "kind", kind_name(kind));
+	if (checked->form.n > 0) {
+		json_put_str(&w, "digest", checked->digest);
+		json_put_raw(&w, "effective", text_span(&checked->form));
 	}
-	text_release(&text);
+	json_write_end(&w);
+	text_add_char(&t, '\n');
+	if (cli_write(text_span(&t), &e) == -1)
+		status = cli_fail(cli, &e);
+	text_release(&t);
+	return status;
+}
+
+/* The worse of two exit statuses: a missing file before a bad one. */
+static int
+worse(int a, int b)
+{
+	return a > b ? a : b;
+}
+
+static int
+is_missing(const struct complaints *c)
+{
+	return c->first != NULL && c->first->code == ERROR_NO_INPUT;
+}
+
+static int
+check_file(struct cli *cli, enum kind kind, const char *path)
+{
+	struct complaints c;
+	struct checked checked;
+	int status = 0;
+
+	complaints_init(&c, &cli->arena);
+	text_init(&checked.form, EFFECTIVE_BYTES);
+	if (kind == KIND_UNKNOWN && strcmp(path, "-") == 0)
+		complain(&c, ERROR_SYNTAX, "standard input", 0, 0,
+		    "say what it is with --kind");
+	else if (kind == KIND_UNKNOWN)
+		kind = kind_of_file(&cli->arena, path, &c);
+	if (c.n == 0)
+		check_as(cli, kind, path, &c, &checked);
+	if (c.n > 0)
+		status = cli_complain(
+		    cli, &c, is_missing(&c) ? EX_NOINPUT : EX_DATAERR);
+	else if (cli_has(cli, "effective"))
+		status = print_effective(cli, kind, path, &checked);
+	text_release(&checked.form);
+	return status;
+}
+
+static int
+print_schema(struct cli *cli, enum kind kind)
+{
+	static const struct table *const tables[KINDS] = {
+	    [KIND_AGENT] = &agent_table,
+	    [KIND_MANIFEST] = &manifest_table,
+	    [KIND_PROFILE] = &profile_table,
+	    [KIND_TASKS] = &task_table,
+	    [KIND_SETTINGS] = &settings_table,
+	    [KIND_MOCK] = &mock_table,
+	};
+	struct error e;
+	struct text t;
+	int status = 0;
+
+	if (tables[kind] == NULL)
+		return cli_usage(cli, "there is no such schema");
+	text_init(&t, 4 * MIB);
+	table_schema(tables[kind], &t);
+	if (cli_write(text_span(&t), &e) == -1)
+		status = cli_fail(cli, &e);
+	text_release(&t);
 	return status;
 }
 
 static int
 run(struct cli *cli)
 {
+	const char *schema = cli_text(cli, "schema", NULL);
+	enum kind kind = kind_of_name(cli_text(cli, "kind", "unknown"));
 	int status = 0;
 
-	for (int i = 0; i < cli->operands; i++) {
-		struct complaints c;
-
-		complaints_init(&c, &cli->arena);
-		if (check_json(&c, cli->operand[i]) == 0)
-			continue;
-		if (c.first->code == ERROR_NO_INPUT)
-			status = EX_NOINPUT;
-		else if (status == 0)
-			status = EX_DATAERR;
-		cli_complain(cli, &c, status);
-	}
+	if (schema != NULL)
+		return print_schema(cli, kind_of_name(schema));
+	if (cli->operands == 0)
+		return cli_usage(cli, "say which files: skep check FILE...");
+	cli->overrides.ignores_environment = 1;
+	for (int i = 0; i < cli->operands; i++)
+		status = worse(status, check_file(cli, kind, cli->operand[i]));
 	return status;
 }
 
@@ -88,8 +266,13 @@ const struct command cmd_check = {
     .name = "check",
     .summary = "say whether files are valid",
     .arguments = "FILE...",
+    .text =
+	"Agents, manifests, profiles, task files, settings and mock scripts "
+	"are checked against what skep would do with them; any other JSON "
+	"against RFC 8259. Each fault is one line: FILE:LINE:COLUMN: what is "
+	"wrong; what to do.\n"
+	"Exit status: 0 all are valid, 65 one is not, 66 one is missing.",
     .options = options_check,
-    .operands_min = 1,
     .operands_max = -1,
     .run = run,
 };
