@@ -64,6 +64,8 @@ FAKES   := $(patsubst %.c,$(B)/%.o,$(filter-out tests/unit/test_%,\
 FUZZERS := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
 ATTACKS := $(patsubst %.c,$(B)/%,$(wildcard tests/attack/*.c))
 BENCHES := $(patsubst %.c,$(B)/%,$(wildcard bench/bench_*.c))
+SCHEMAS := $(patsubst %,config/schema/%.schema.json,agent manifest profile \
+             tasks settings mock)
 
 ifneq ($(V),1)
 Q := @
@@ -74,13 +76,18 @@ SUBMAKE  = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,\
              -j$(shell nproc))
 PYTEST := /usr/bin/python3 -B -m pytest -p no:cacheprovider -q
 
-all: $(LIB) $(if $(wildcard engine/main.c),skep)
+all: $(LIB) $(if $(wildcard engine/main.c),skep $(SCHEMAS))
 
 skep: $(B)/skep
 	$(Q)ln -sfn $< $@
 
 $(B)/skep: $(B)/engine/main.o $(LIB)
 	$(call say,LD) $(LINK) -o $@ $^ $(LDLIBS)
+
+# What editors complete and check by; the tables that parse know it all.
+$(SCHEMAS): config/schema/%.schema.json: $(B)/skep
+	$(Q)mkdir -p $(@D)
+	$(Q)$< check --schema $* >$@.new && mv $@.new $@
 
 $(LIB): $(patsubst %,$(B)/%.o,$(basename $(filter-out engine/main.c,$(SRC))) \
           $(TEXT))
