@@ -18,12 +18,12 @@
  *	/proc	unmasked, which later proc mounts need
  *	/tree/N	the host's folders that sandboxes show: workspaces, binds,
  *		other root file systems
- *	/new	where a sandbox puts its root before it pivots
+ *	/new	where a sandbox puts its root before it moves in
  *
  * mounts_sandbox() runs in an init, in that sandbox's own copy: it binds the
  * view, mounts a bounded tmpfs on /tmp, /dev/shm and (unless a tree is given)
  * /workspace, a private devpts, a fresh proc, attaches trees, hides and
- * protects what must be, and pivots.  Nothing outside is reachable afterwards
+ * protects what must be, and moves in.  Nothing outside is reachable afterwards
  * but what was attached.
  *
  * The sources of trees are resolved once, by the zygote, before the host's
