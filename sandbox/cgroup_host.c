@@ -33,6 +33,7 @@
 #define MAGIC_V2 0x63677270
 #define PREFIX "skep-"
 #define DEAD_WAIT_MS 50
+#define MAKE_TRIES 100
 
 static const char *const controllers[] = {"memory", "pids", "cpu"};
 
@@ -157,6 +158,19 @@ remove_base(int parent, const char *name, int kill_first)
 	return unlinkat(parent, name, AT_REMOVEDIR) == -1 && errno == EBUSY;
 }
 
+/*
+ * Does the process that the name speaks of live?  An engine that has made its
+ * directory and not locked it yet does; in another pid namespace the number
+ * may mean somebody else, and then the lock decides alone.
+ */
+static int
+is_alive(const char *name)
+{
+	long pid = strtol(name + sizeof PREFIX - 1, NULL, 10);
+
+	return pid > 0 && (kill((pid_t)pid, 0) == 0 || errno == EPERM);
+}
+
 /* Remove the directories of engines that no longer live. */
 static void
 sweep(int parent)
@@ -173,7 +187,8 @@ sweep(int parent)
 	while ((d = readdir(dir)) != NULL) {
 		int base;
 
-		if (strncmp(d->d_name, PREFIX, sizeof PREFIX - 1) != 0)
+		if (strncmp(d->d_name, PREFIX, sizeof PREFIX - 1) != 0 ||
+		    is_alive(d->d_name))
 			continue;
 		base = openat(
 		    parent, d->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -190,25 +205,42 @@ sweep(int parent)
 	closedir(dir);
 }
 
-/* Make and lock our directory in parent: its descriptor, or -1 and errno. */
+/* Is what dir/name means the open directory fd? */
+static int
+is_still(int dir, const char *name, int fd)
+{
+	struct stat there, here;
+
+	return fstatat(dir, name, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       fstat(fd, &here) == 0 && there.st_ino == here.st_ino;
+}
+
+/*
+ * Make and lock our directory in parent: its descriptor, or -1 and errno.
+ * Somebody who sweeps may take it for a dead engine's before it is locked:
+ * then once more.
+ */
 static int
 make_base(int parent, const char *name)
 {
-	int base;
+	for (int i = 0; i < MAKE_TRIES; i++) {
+		int base;
 
-	if (mkdirat(parent, name, 0755) == -1)
-		return -1;
-	base = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (base == -1 || flock(base, LOCK_EX | LOCK_NB) == -1) {
-		int saved = errno;
-
-		if (base != -1)
-			close(base);
-		unlinkat(parent, name, AT_REMOVEDIR);
-		errno = saved;
-		return -1;
+		if (mkdirat(parent, name, 0755) == -1 && errno != EEXIST)
+			return -1;
+		base = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (base == -1 && errno != ENOENT)
+			return -1;
+		if (base == -1)
+			continue;
+		if (flock(base, LOCK_EX | LOCK_NB) == 0 &&
+		    is_still(parent, name, base))
+			return base;
+		close(base);
+		pause_ms(1);
 	}
-	return base;
+	errno = EBUSY;
+	return -1;
 }
 
 static int

@@ -1,0 +1,195 @@
+"""Bombs: each stops at its own limit, is named, and disturbs nobody."""
+
+import json
+import os
+import subprocess
+import time
+
+import pytest
+
+from test_escape import ROOT, WHO, Cage, workspace
+
+HAS_CGROUPS = ROOT
+
+
+@pytest.fixture(params=WHO)
+def cage(request, skep, attack):
+    return Cage(skep, request.param, attack("bomb").parent)
+
+
+def judge(cage, *args, bomb, hold="0"):
+    """The object that --json gives for a bomb."""
+    r = cage.run("--json", *args, "--", "/attack/bomb", *bomb.split(), hold)
+    result = json.loads(r.stdout)
+    assert r.stdout.count("\n") == 1
+    return r.returncode, result
+
+
+def limited_by_groups(cage):
+    return cage.who == "root"
+
+
+@pytest.mark.parametrize("bomb", ["forks", "threads"])
+def test_processes_and_threads(cage, bomb):
+    status, r = judge(cage, "--pids", "50", bomb=bomb)
+    if bomb == "threads" or r["stdout"]:
+        assert 0 < int(r["stdout"].split()[1]) <= 50, r
+    if limited_by_groups(cage):
+        assert r["verdict"] == "pids" and "pids" in r["limits"], r
+
+
+def test_a_fork_bomb_that_does_not_stop_is_stopped(cage):
+    r = cage.sh("f() { f | f & }; f; sleep 60", "--pids", "60", "--timeout",
+                "1s", "--grace", "200ms", "--json")
+    result = json.loads(r.stdout)
+    assert r.returncode == 124 and result["verdict"] == "timeout", r
+    if limited_by_groups(cage):
+        assert set(result["limits"]) == {"pids", "timeout"}
+
+
+def test_memory(cage):
+    status, r = judge(cage, "--mem", "64M", bomb="memory")
+    if limited_by_groups(cage):
+        assert status == 125 and r["verdict"] == "oom", r
+        assert r["limits"] == ["oom"] and r["stdout"] == ""
+    else:  # an address space limit: the program is told
+        assert int(r["stdout"].split()[1]) <= 64, r
+
+
+def test_memory_of_many(cage):
+    """Each is small, together they are not."""
+    if not limited_by_groups(cage):
+        pytest.skip("needs control groups")
+    r = cage.sh("for i in 1 2 3 4 5 6 7 8; do "
+                "head -c 20m /dev/zero | tail & done; wait", "--mem", "64M",
+                "--json")
+    assert "oom" in json.loads(r.stdout)["limits"], r
+
+
+@pytest.mark.parametrize("bomb", ["tmp", "shm", "disk", "reserve"])
+def test_bytes_on_disk(cage, bomb):
+    status, r = judge(cage, "--disk", "8M", bomb=bomb)
+    assert r["verdict"] == "disk" and r["limits"] == ["disk"], r
+    assert int(r["stdout"].split()[1]) <= 8, r
+    assert status == 0
+
+
+def test_inodes(cage):
+    status, r = judge(cage, "--inodes", "500", bomb="inodes")
+    assert r["verdict"] == "disk" and status == 0, r
+    assert int(r["stdout"].split()[1]) <= 500
+
+
+@pytest.mark.parametrize("bomb", ["disk", "reserve", "inodes"])
+def test_a_folder_of_the_caller_is_watched(cage, place, bomb):
+    folder = workspace(cage, place)
+    (folder / "old").write_bytes(b"x" * (20 << 20))  # not charged
+    status, r = judge(cage, "--workspace", folder, "--disk", "8M", "--inodes",
+                      "2000", "--timeout", "30s", bomb=bomb, hold="20")
+    assert r["verdict"] == "disk", r
+    assert status in (137, 153)  # KILL, or XFSZ when one file did it
+
+
+def test_a_single_file(cage):
+    r = cage.sh("ulimit -f; head -c 300m /dev/zero > f", "--json")
+    result = json.loads(r.stdout)
+    assert result["verdict"] == "disk", result
+
+
+def test_descriptors(cage):
+    status, r = judge(cage, "--files", "64", bomb="descriptors")
+    assert status == 0 and int(r["stdout"].split()[1]) <= 64, r
+
+
+def test_output(cage):
+    status, r = judge(cage, "--output", "100K", bomb="output")
+    assert status == 125 and r["verdict"] == "output", r
+    assert r["truncated"] is True
+    assert len(r["stdout"]) <= 100 * 1024
+    assert r["stdout_bytes"] >= 100 * 1024
+
+
+def test_output_that_is_only_streamed_has_no_cap(cage):
+    r = cage.sh("head -c 3000000 /dev/zero")
+    assert r.returncode == 0 and len(r.stdout) == 3000000
+
+
+def test_kept_output_is_head_and_tail(cage):
+    r = cage.sh("echo first; head -c 3000000 /dev/zero | tr '\\0' x; "
+                "echo last", "--json")
+    result = json.loads(r.stdout)
+    assert result["verdict"] == "exit" and result["truncated"] is True
+    assert result["stdout"].startswith("first\nxxx")
+    assert result["stdout"].endswith("xxxlast\n")
+    assert result["stdout_bytes"] == 3000000 + 11
+
+
+def test_processor_time(cage):
+    status, r = judge(cage, "--timeout", "500ms", "--grace", "100ms",
+                      bomb="cpu")
+    assert status == 124 and r["verdict"] == "timeout", r
+
+
+def test_what_does_not_obey_ends_anyway(cage):
+    status, r = judge(cage, "--timeout", "300ms", "--grace", "200ms",
+                      bomb="stubborn")
+    assert status == 124 and r["verdict"] == "timeout", r
+
+
+@pytest.mark.parametrize("script", [
+    "kill -STOP $$; sleep 60",
+    "setsid sleep 60 & sleep 60",
+    "(sleep 60 >&2 &) ; trap '' TERM INT HUP; while :; do sleep 1; done",
+    "exec 2>&1; sleep 60 & kill -STOP $!; wait",
+])
+def test_every_way_to_hang_ends_by_the_deadline(cage, script):
+    r = cage.sh(script, "--timeout", "300ms", "--grace", "200ms")
+    assert r.returncode == 124, r
+
+
+def test_a_grandchild_that_keeps_the_pipe_is_not_waited_for(cage):
+    r = cage.sh("sleep 60 & echo done", "--json")
+    result = json.loads(r.stdout)
+    assert r.returncode == 0 and result["stdout"] == "done\n"
+
+
+@pytest.mark.limit(300)
+@pytest.mark.parametrize("bomb", ["forks", "memory", "cpu", "disk"])
+def test_fifty_neighbours_do_not_notice(cage, bomb):
+    work = ("i=0; while [ $i -lt 40 ]; do i=$((i+1)); echo $i >> n; "
+            "sleep 0.02; done; wc -l < n; cat n | md5sum")
+    control = subprocess.run(["sh", "-c", "seq 40 | md5sum"], text=True,
+                             capture_output=True).stdout
+    options = {"env": cage.skep.env, "stdout": subprocess.PIPE, "text": True,
+               "stdin": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+    bombs = [subprocess.Popen(
+        cage.words("--timeout", "4s", "--grace", "100ms", "--mem", "64M",
+                   "--pids", "64", "--disk", "16M", "--json", "--",
+                   "/attack/bomb", bomb, "3"), **options) for _ in range(3)]
+    neighbours = [subprocess.Popen(
+        cage.words("--pids", "64", "--", "sh", "-c", work), **options)
+        for _ in range(50)]
+    for p in neighbours:
+        out, err = p.communicate(timeout=120)
+        assert (p.returncode, out) == (0, "40\n" + control), err
+    for p in bombs:
+        out, err = p.communicate(timeout=60)
+        result = json.loads(out)
+        if limited_by_groups(cage) and bomb == "memory":
+            assert result["verdict"] == "oom"
+        if limited_by_groups(cage) and bomb == "forks":
+            assert "pids" in result["limits"]
+
+
+def test_the_engine_is_not_the_one_that_is_killed_for_memory(cage):
+    """Ten at once run out of memory; every one of them is reported."""
+    if not limited_by_groups(cage):
+        pytest.skip("needs control groups")
+    many = [subprocess.Popen(
+        cage.words("--mem", "32M", "--json", "--", "/attack/bomb", "memory"),
+        env=cage.skep.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True) for _ in range(10)]
+    for p in many:
+        out, _ = p.communicate(timeout=60)
+        assert json.loads(out)["verdict"] == "oom"
+        assert p.returncode == 125
