@@ -65,7 +65,7 @@ enter_groups(const struct init_plan *plan, struct fault *f)
 }
 
 static int
-enter_mounts(const struct init_plan *plan, struct fault *f)
+enter_mounts(const struct init_plan *plan, int *ours, struct fault *f)
 {
 	const struct box *b = plan->box;
 	struct mounts_attach attach[MOUNTS_TREES_MAX];
@@ -84,6 +84,7 @@ enter_mounts(const struct init_plan *plan, struct fault *f)
 	    .nprotect = b->protect_n,
 	    .protect = protect,
 	    .hostname = b->text + b->hostname,
+	    .ours = ours,
 	};
 
 	for (unsigned i = 0; i < b->attach_n; i++)
@@ -100,7 +101,7 @@ enter_mounts(const struct init_plan *plan, struct fault *f)
  * open for one more step.
  */
 static int
-settle_descriptors(int sock, int *proc_self, struct fault *f)
+settle_descriptors(int sock, int *proc_self, int ours, struct fault *f)
 {
 	int null, workspace, proc = *proc_self;
 
@@ -112,6 +113,8 @@ settle_descriptors(int sock, int *proc_self, struct fault *f)
 	workspace = open(INIT_PATH_WORKSPACE, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (workspace != -1)
 		workspace = fcntl(workspace, F_DUPFD_CLOEXEC, 16);
+	if (ours != -1)
+		ours = fcntl(ours, F_DUPFD_CLOEXEC, 16);
 	if (sock == -1 || proc == -1 || null == -1 || workspace == -1)
 		return fault_at(f, "descriptors", NULL);
 	for (int fd = 0; fd <= 2; fd++) {
@@ -121,10 +124,12 @@ settle_descriptors(int sock, int *proc_self, struct fault *f)
 	if (dup3(sock, INIT_SOCK, O_CLOEXEC) == -1 ||
 	    dup3(null, INIT_NULL, O_CLOEXEC) == -1 ||
 	    dup3(workspace, INIT_WORKSPACE, O_CLOEXEC) == -1 ||
-	    dup3(proc, INIT_WORKSPACE + 1, O_CLOEXEC) == -1 ||
-	    close_range(INIT_WORKSPACE + 2, ~0U, 0) == -1)
+	    dup3(proc, INIT_OURS + 1, O_CLOEXEC) == -1 ||
+	    (ours == -1 ? close_range(INIT_OURS, INIT_OURS, 0)
+			: dup3(ours, INIT_OURS, O_CLOEXEC)) == -1 ||
+	    close_range(INIT_OURS + 2, ~0U, 0) == -1)
 		return fault_at(f, "descriptors", NULL);
-	*proc_self = INIT_WORKSPACE + 1;
+	*proc_self = INIT_OURS + 1;
 	return 0;
 }
 
@@ -150,7 +155,7 @@ static int
 build(const struct init_plan *plan, int *sock, struct fault *f)
 {
 	struct rlimits limits = plan->box->rlimits;
-	int proc_self;
+	int proc_self, ours = -1;
 
 	if (enter_groups(plan, f) == -1 ||
 	    netns_enter(plan->netns, plan->box->network, f) == -1)
@@ -159,12 +164,12 @@ build(const struct init_plan *plan, int *sock, struct fault *f)
 	    plan->mounts->proc, "self", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (proc_self == -1)
 		return fault_at(f, "open /proc/self", NULL);
-	if (enter_mounts(plan, f) == -1)
+	if (enter_mounts(plan, &ours, f) == -1)
 		return -1;
 	limits.files = 0; /* for commands: pid 1 holds a few of its own */
 	if (rlimits_apply(&limits, f) == -1)
 		return -1;
-	if (settle_descriptors(*sock, &proc_self, f) == -1)
+	if (settle_descriptors(*sock, &proc_self, ours, f) == -1)
 		return -1;
 	*sock = INIT_SOCK;
 	return give_up_privilege(plan, proc_self, f);

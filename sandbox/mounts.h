@@ -122,6 +122,7 @@ struct mounts_sandbox {
 	unsigned nprotect; /* relative to the workspace, read-only inside */
 	const char *const *protect;
 	const char *hostname;
+	int *ours; /* becomes .skep (O_PATH) as it is without protection */
 };
 
 /*

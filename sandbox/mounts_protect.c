@@ -23,6 +23,8 @@
 #include "sandbox/mounts_private.h"
 #include "sandbox/userns.h"
 
+#define OURS ".skep"
+
 /* A folder or file that is missing, owned by uid:gid; 0, or -1 and errno. */
 static int
 make(int dir, const char *name, int is_file, uid_t uid, gid_t gid)
@@ -87,7 +89,12 @@ protect(const struct mounts_sandbox *s, int workspace, const char *path,
 		last |= !S_ISDIR(st.st_mode);
 		if (rc == 0)
 			rc = mounts_pin(fd, last, prefix, f);
-		close(fd);
+		/* What was opened before still shows what lies below. */
+		if (strcmp(prefix, OURS) == 0 && S_ISDIR(st.st_mode) &&
+		    *s->ours == -1)
+			*s->ours = fd;
+		else
+			close(fd);
 		if (!last)
 			*end = '/';
 	}

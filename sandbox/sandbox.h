@@ -269,12 +269,13 @@ typedef void file_done_fn(
     struct file_op *op, const struct file_result *r, void *owner);
 
 enum file_flags {
-	FILE_CREATE = 1,    /* put: make it when it is missing */
-	FILE_TRUNCATE = 2,  /* put: at most offset bytes remain before */
-	FILE_PARENTS = 4,   /* put, mkdir: missing folders too */
-	FILE_EXCLUSIVE = 8, /* put: it must not exist; mkdir: likewise */
-	FILE_NOFOLLOW = 16, /* no symbolic link anywhere in the path */
-	FILE_RECURSIVE = 32 /* remove: a folder with what is in it */
+	FILE_CREATE = 1,     /* put: make it when it is missing */
+	FILE_TRUNCATE = 2,   /* put: at most offset bytes remain before */
+	FILE_PARENTS = 4,    /* put, mkdir: missing folders too */
+	FILE_EXCLUSIVE = 8,  /* put: it must not exist; mkdir: likewise */
+	FILE_NOFOLLOW = 16,  /* no symbolic link anywhere in the path */
+	FILE_RECURSIVE = 32, /* remove: a folder with what is in it */
+	FILE_OURS = 64       /* put: what commands may only read, in .skep */
 };
 
 /* Write s (at most SANDBOX_SLICE, copied) at offset; mode for a new file. */
