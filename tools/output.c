@@ -185,7 +185,8 @@ file_path(const struct output *o, char out[PATH_MAX_USED])
 static int
 put_slice(struct output *o, size_t n)
 {
-	unsigned flags = FILE_CREATE | FILE_PARENTS | FILE_NOFOLLOW, i = 0;
+	unsigned flags = FILE_CREATE | FILE_PARENTS | FILE_NOFOLLOW | FILE_OURS,
+		 i = 0;
 	char path[PATH_MAX_USED];
 
 	while (o->put[i] != NULL)

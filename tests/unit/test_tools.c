@@ -15,8 +15,8 @@
 #include "engine/base/loop.h"
 #include "engine/base/pool.h"
 #include "engine/base/text.h"
-#include "net/json.h"
 #include "sandbox/backend_null.h"
+#include "tests/unit/tools_test.h"
 #include "tools/call.h"
 #include "tools/output.h"
 #include "tools/process.h"
@@ -45,25 +45,8 @@ static const struct null_command commands[] = {
 static const struct null_script script = {
     commands, sizeof commands / sizeof commands[0], 0, NULL};
 
-static struct {
-	struct loop *loop;
-	struct sandbox_host *host;
-	struct sandbox *sb;
-	struct tools *tools;
-	struct toolset set;
-	struct toolbox *box;
-	struct arena arena;
-	struct text answer; /* the last */
-	int answers;
-	struct json_doc doc; /* of the answer */
-} t;
-
-static struct sandbox *
-lend(void *owner)
-{
-	(void)owner;
-	return t.sb;
-}
+static struct sandbox_host *host;
+static struct loop *loop;
 
 static void
 created(struct sandbox *sb, const struct error *error, void *owner)
@@ -71,7 +54,7 @@ created(struct sandbox *sb, const struct error *error, void *owner)
 	(void)sb;
 	(void)owner;
 	assert_null(error);
-	loop_break(t.loop);
+	loop_break(loop);
 }
 
 static void
@@ -91,8 +74,7 @@ build(void **state)
 	const struct profile *profiles[] = {profile_builtin("draft")};
 	struct sandbox_host_settings settings = {
 	    .profiles = profiles, .profiles_n = 1, .commands_max = 100};
-	struct tools_limits limits = {2, 200, 200};
-	struct tool_host host = {lend, NULL};
+	struct sandbox *sb;
 	struct error e;
 
 	(void)state;
@@ -101,23 +83,13 @@ build(void **state)
 	for (int i = 99; i < BIG; i += 100)
 		big[i] = '\n';
 	memset(bad, 0xff, sizeof bad - 1);
-	arena_init(&t.arena, 1 * MIB);
-	text_init(&t.answer, 16 * MIB);
-	json_doc_init(&t.doc);
-	t.loop = loop_new(&e);
-	t.host = null_host_new(t.loop, &settings, &script, &e);
-	assert_non_null(t.host);
-	t.sb = sandbox_create(t.host, &spec, &sandbox_ops, NULL, &e);
-	assert_non_null(t.sb);
-	loop_run(t.loop);
-	t.tools = tools_new(t.loop, &limits, &e);
-	assert_non_null(t.tools);
-	t.set.n = 0;
-	assert_int_equal(toolset_add(&t.set, "exec_command", &e), 0);
-	assert_int_equal(toolset_add(&t.set, "shell", &e), 0);
-	t.box = toolbox_new(t.tools, &t.set, &host, &e);
-	assert_non_null(t.box);
-	t.answers = 0;
+	loop = loop_new(&e);
+	host = null_host_new(loop, &settings, &script, &e);
+	assert_non_null(host);
+	sb = sandbox_create(host, &spec, &sandbox_ops, NULL, &e);
+	assert_non_null(sb);
+	loop_run(loop);
+	tt_open(loop, sb);
 	return 0;
 }
 
@@ -125,102 +97,11 @@ static int
 tear_down(void **state)
 {
 	(void)state;
-	toolbox_free(t.box);
-	tools_free(t.tools);
-	sandbox_destroy(t.sb);
-	sandbox_host_free(t.host);
-	loop_free(t.loop);
-	json_doc_release(&t.doc);
-	text_release(&t.answer);
-	arena_release(&t.arena);
+	tt_close();
+	sandbox_destroy(tt.sb);
+	sandbox_host_free(host);
+	loop_free(loop);
 	return pool_in_use() == 0 ? 0 : -1;
-}
-
-static void
-done(struct tool_call *call, struct span answer, void *owner)
-{
-	struct error e;
-
-	(void)owner;
-	text_clear(&t.answer);
-	text_add(&t.answer, answer);
-	tool_call_free(call);
-	t.answers++;
-	assert_int_equal(
-	    json_parse(&t.doc, text_span(&t.answer), JSON_UNIQUE, &e), 0);
-	loop_break(t.loop);
-}
-
-/* Start a call; it must not answer before this returns. */
-static struct tool_call *
-begin(const char *json)
-{
-	int before = t.answers;
-	struct tool_call *call;
-	struct item item;
-	struct error e;
-
-	arena_reset(&t.arena, 0);
-	assert_int_equal(item_parse(&item, span_of(json), &t.arena, &e), 0);
-	call = tool_call_start(t.box, &item, done, NULL, &e);
-	assert_non_null(call);
-	assert_int_equal(t.answers, before);
-	return call;
-}
-
-static struct span
-member(int object, const char *key)
-{
-	struct span s = {NULL, 0};
-
-	(void)json_string(&t.doc, json_get(&t.doc, object, key), &t.arena, &s);
-	return s;
-}
-
-/* The text a function call is answered with. */
-static const char *
-call(const char *name, const char *arguments)
-{
-	struct text item;
-	struct span s;
-
-	text_init(&item, 1 * MIB);
-	text_printf(&item,
-	    "{\"type\":\"function_call\",\"id\":\"fc_1\",\"call_id\":\"c1\","
-	    "\"name\":\"%s\",\"arguments\":\"",
-	    name);
-	for (; *arguments != '\0'; arguments++)
-		text_printf(&item, strchr("\"\\", *arguments) ? "\\%c" : "%c",
-		    *arguments);
-	text_add_str(&item, "\"}");
-	begin(item.p);
-	loop_run(t.loop);
-	text_release(&item);
-	assert_true(span_is(member(0, "type"), "function_call_output"));
-	assert_true(span_is(member(0, "call_id"), "c1"));
-	s = member(0, "output");
-	return arena_strndup(&t.arena, s.p, s.n);
-}
-
-/* A result without what differs each time: its first two lines. */
-static const char *
-rest(const char *result)
-{
-	const char *line = strchr(result, '\n');
-
-	assert_memory_equal(result, "Chunk ID: ", 10);
-	assert_ptr_equal(line, result + 16);
-	assert_memory_equal(line + 1, "Wall time: ", 11);
-	return strchr(line + 1, '\n') + 1;
-}
-
-static unsigned
-session(const char *result)
-{
-	const char *at = strstr(result, "session ID ");
-
-	assert_non_null(at);
-	return (unsigned)strtoul(at + 11, NULL, 10);
 }
 
 /* --- exec_command --- */
@@ -229,13 +110,17 @@ static void
 a_command_that_ends_is_told_with_its_code(void **state)
 {
 	(void)state;
-	assert_string_equal(rest(call("exec_command", "{\"cmd\":\"pwd\"}")),
+	assert_string_equal(
+	    tt_rest(tt_call("exec_command", "{\"cmd\":\"pwd\"}")),
 	    "Process exited with code 0\nOutput:\n/workspace\n");
-	assert_string_equal(rest(call("exec_command", "{\"cmd\":\"both\"}")),
+	assert_string_equal(
+	    tt_rest(tt_call("exec_command", "{\"cmd\":\"both\"}")),
 	    "Process exited with code 3\nOutput:\nout\nerr\n");
-	assert_string_equal(rest(call("exec_command", "{\"cmd\":\"killed\"}")),
+	assert_string_equal(
+	    tt_rest(tt_call("exec_command", "{\"cmd\":\"killed\"}")),
 	    "Process exited with code -9\nOutput:\n");
-	assert_string_equal(rest(call("exec_command", "{\"cmd\":\"quiet\"}")),
+	assert_string_equal(
+	    tt_rest(tt_call("exec_command", "{\"cmd\":\"quiet\"}")),
 	    "Process exited with code 0\nOutput:\n");
 }
 
@@ -243,25 +128,25 @@ static void
 the_shell_is_a_login_shell_only_when_one_is_named(void **state)
 {
 	(void)state;
-	assert_non_null(
-	    strstr(call("exec_command", "{\"cmd\":\"pwd\",\"shell\":\"bash\"}"),
-		"login\n"));
-	assert_non_null(
-	    strstr(call("exec_command", "{\"cmd\":\"pwd\",\"shell\":\"bash\","
-					"\"login\":false}"),
-		"plain\n"));
+	assert_non_null(strstr(
+	    tt_call("exec_command", "{\"cmd\":\"pwd\",\"shell\":\"bash\"}"),
+	    "login\n"));
+	assert_non_null(strstr(
+	    tt_call("exec_command", "{\"cmd\":\"pwd\",\"shell\":\"bash\","
+				    "\"login\":false}"),
+	    "plain\n"));
 }
 
 static void
 what_ended_a_command_from_outside_is_said(void **state)
 {
-	const char *result = call("exec_command", "{\"cmd\":\"oom\"}");
+	const char *result = tt_call("exec_command", "{\"cmd\":\"oom\"}");
 
 	(void)state;
 	assert_non_null(strstr(result, "Process exited with code -9\n"));
 	assert_non_null(
 	    strstr(result, "Note: it used more memory than the sandbox has\n"));
-	result = call("exec_command", "{\"cmd\":\"missing\"}");
+	result = tt_call("exec_command", "{\"cmd\":\"missing\"}");
 	assert_non_null(strstr(result, "Process exited with code 127\n"));
 	assert_non_null(strstr(result, "Note: it was not started: "));
 }
@@ -270,7 +155,8 @@ static void
 invalid_utf8_becomes_replacement_characters(void **state)
 {
 	(void)state;
-	assert_string_equal(rest(call("exec_command", "{\"cmd\":\"utf8\"}")),
+	assert_string_equal(
+	    tt_rest(tt_call("exec_command", "{\"cmd\":\"utf8\"}")),
 	    "Process exited with code 0\nOutput:\n"
 	    "caf\xc3\xa9 \xef\xbf\xbd\xef\xbf\xbd\n");
 }
@@ -284,18 +170,18 @@ a_slow_command_becomes_a_session_that_can_be_polled(void **state)
 
 	(void)state;
 	result =
-	    call("exec_command", "{\"cmd\":\"slow\",\"yield_time_ms\":250}");
+	    tt_call("exec_command", "{\"cmd\":\"slow\",\"yield_time_ms\":250}");
 	assert_non_null(strstr(result, "Process running with session ID "));
 	assert_null(strstr(result, "exited"));
 	assert_non_null(strstr(result, "Output:\n"));
-	id = session(result);
+	id = tt_session(result);
 	snprintf(arguments, sizeof arguments, "{\"session_id\":%u}", id);
-	assert_string_equal(rest(call("write_stdin", arguments)),
+	assert_string_equal(tt_rest(tt_call("write_stdin", arguments)),
 	    "Process exited with code 0\nOutput:\nlate\n");
 	/* It was told, so it is gone. */
 	snprintf(arguments, sizeof arguments,
 	    "{\"session_id\":%u,\"chars\":\"\"}", id);
-	assert_non_null(strstr(rest(call("write_stdin", arguments)),
+	assert_non_null(strstr(tt_rest(tt_call("write_stdin", arguments)),
 	    "Process exited with code 1\nOutput:\n"
 	    "write_stdin failed: PTY session not found: "));
 }
@@ -308,9 +194,9 @@ typing_needs_a_terminal(void **state)
 	(void)state;
 	snprintf(arguments, sizeof arguments,
 	    "{\"session_id\":%u,\"chars\":\"x\"}",
-	    session(call("exec_command",
+	    tt_session(tt_call("exec_command",
 		"{\"cmd\":\"for-ever\",\"yield_time_ms\":250}")));
-	assert_string_equal(rest(call("write_stdin", arguments)),
+	assert_string_equal(tt_rest(tt_call("write_stdin", arguments)),
 	    "Process exited with code 1\nOutput:\n"
 	    "stdin is not available for this process. Start the command with "
 	    "`tty=true` in `exec_command` before using `write_stdin`.");
@@ -324,16 +210,16 @@ two_calls_cannot_wait_for_one_session(void **state)
 	unsigned id;
 
 	(void)state;
-	id = session(call(
+	id = tt_session(tt_call(
 	    "exec_command", "{\"cmd\":\"for-ever\",\"yield_time_ms\":250}"));
 	snprintf(item, sizeof item,
 	    "{\"type\":\"function_call\",\"call_id\":\"c9\",\"name\":"
 	    "\"write_stdin\",\"arguments\":\"{\\\"session_id\\\":%u}\"}",
 	    id);
-	first = begin(item);
-	begin(item);
-	loop_run(t.loop);
-	assert_non_null(strstr(t.answer.p, "another call waits"));
+	first = tt_begin(item);
+	tt_begin(item);
+	loop_run(loop);
+	assert_non_null(strstr(tt.answer.p, "another call waits"));
 	tool_call_free(first);
 }
 
@@ -354,7 +240,7 @@ got(struct file_op *op, const struct file_result *r, void *owner)
 	text_add(&file.bytes, r->bytes);
 	file.at += r->bytes.n;
 	file.over = r->at_end;
-	loop_break(t.loop);
+	loop_break(loop);
 }
 
 /* The file that a result names, read back whole. */
@@ -372,8 +258,8 @@ read_file(const char *result, const char *before)
 	text_init(&file.bytes, 16 * MIB);
 	for (file.at = 0, file.over = 0; !file.over;) {
 		assert_non_null(sandbox_get(
-		    t.sb, path, file.at, SANDBOX_SLICE, 0, got, NULL, &e));
-		loop_run(t.loop);
+		    tt.sb, path, file.at, SANDBOX_SLICE, 0, got, NULL, &e));
+		loop_run(loop);
 	}
 	return text_span(&file.bytes);
 }
@@ -381,7 +267,7 @@ read_file(const char *result, const char *before)
 static void
 long_output_is_cut_and_kept_whole_in_a_file(void **state)
 {
-	const char *result = call("exec_command", "{\"cmd\":\"big\"}");
+	const char *result = tt_call("exec_command", "{\"cmd\":\"big\"}");
 	const char *output = strstr(result, "Output:\n") + 8;
 
 	(void)state;
@@ -404,8 +290,8 @@ the_model_can_ask_for_less_or_more(void **state)
 	const char *result;
 
 	(void)state;
-	result =
-	    call("exec_command", "{\"cmd\":\"pwd\",\"max_output_tokens\":1}");
+	result = tt_call(
+	    "exec_command", "{\"cmd\":\"pwd\",\"max_output_tokens\":1}");
 	assert_non_null(strstr(result,
 	    "Process exited with code 0\nOriginal token count: 3\n"
 	    "Full output: .skep/outputs/"));
@@ -413,7 +299,7 @@ the_model_can_ask_for_less_or_more(void **state)
 				       "3"));
 	assert_true(
 	    span_is(read_file(result, "Full output: "), "/workspace\n"));
-	result = call(
+	result = tt_call(
 	    "exec_command", "{\"cmd\":\"big\",\"max_output_tokens\":80000}");
 	assert_null(strstr(result, "Original token count"));
 	assert_string_equal(strstr(result, "Output:\n") + 8, big);
@@ -423,7 +309,7 @@ the_model_can_ask_for_less_or_more(void **state)
 static void
 bytes_that_grow_when_made_valid_are_counted_as_shown(void **state)
 {
-	const char *result = call("exec_command", "{\"cmd\":\"bad\"}");
+	const char *result = tt_call("exec_command", "{\"cmd\":\"bad\"}");
 
 	(void)state;
 	/* 50,000 bytes, each shown as three. */
@@ -437,10 +323,10 @@ bytes_that_grow_when_made_valid_are_counted_as_shown(void **state)
 static struct process *
 process_at(unsigned i)
 {
-	struct list_node *n = list_first(&t.box->processes);
+	struct list_node *n = list_first(&tt.box->processes);
 
 	while (i-- > 0)
-		n = list_next(&t.box->processes, n);
+		n = list_next(&tt.box->processes, n);
 	return container_of(n, struct process, link);
 }
 
@@ -458,27 +344,27 @@ the_table_drops_the_least_recently_used_and_says_so(void **state)
 		    "\"exec_command\",\"arguments\":\"{\\\"cmd\\\":"
 		    "\\\"for-ever %d\\\",\\\"yield_time_ms\\\":0}\"}",
 		    i);
-		begin(text);
+		tt_begin(text);
 	}
-	while (t.answers < PROCESSES_MAX)
-		loop_run(t.loop);
-	assert_int_equal(t.box->processes.length, PROCESSES_MAX);
-	assert_non_null(strstr(t.answer.p, "Warning: 64 of at most 64"));
-	assert_null(strstr(t.answer.p, "to make room"));
+	while (tt.answers < PROCESSES_MAX)
+		loop_run(loop);
+	assert_int_equal(tt.box->processes.length, PROCESSES_MAX);
+	assert_non_null(strstr(tt.answer.p, "Warning: 64 of at most 64"));
+	assert_null(strstr(tt.answer.p, "to make room"));
 	/* A poll makes the first one recent, so the second goes. */
 	first = process_at(0)->session;
 	second = process_at(1)->session;
 	process_use(process_at(0));
-	result =
-	    call("exec_command", "{\"cmd\":\"for-ever\",\"yield_time_ms\":0}");
+	result = tt_call(
+	    "exec_command", "{\"cmd\":\"for-ever\",\"yield_time_ms\":0}");
 	snprintf(text, sizeof text,
 	    "Note: to make room, the least recently used sessions were ended: "
 	    "%u (was running)\n",
 	    second);
 	assert_non_null(strstr(result, text));
-	assert_null(process_find(t.box, second));
-	assert_non_null(process_find(t.box, first));
-	assert_int_equal(t.box->processes.length, PROCESSES_MAX);
+	assert_null(process_find(tt.box, second));
+	assert_non_null(process_find(tt.box, first));
+	assert_int_equal(tt.box->processes.length, PROCESSES_MAX);
 }
 
 static void
@@ -488,14 +374,14 @@ nothing_is_dropped_that_a_call_waits_for(void **state)
 
 	(void)state;
 	for (int i = 0; i < PROCESSES_MAX; i++)
-		c[i] = begin("{\"type\":\"function_call\",\"call_id\":\"c\","
-			     "\"name\":\"exec_command\",\"arguments\":"
-			     "\"{\\\"cmd\\\":\\\"for-ever\\\"}\"}");
-	assert_non_null(strstr(call("exec_command", "{\"cmd\":\"pwd\"}"),
+		c[i] = tt_begin("{\"type\":\"function_call\",\"call_id\":\"c\","
+				"\"name\":\"exec_command\",\"arguments\":"
+				"\"{\\\"cmd\\\":\\\"for-ever\\\"}\"}");
+	assert_non_null(strstr(tt_call("exec_command", "{\"cmd\":\"pwd\"}"),
 	    "64 commands run already and calls wait for all of them"));
 	for (int i = 0; i < PROCESSES_MAX; i++)
 		tool_call_free(c[i]);
-	assert_int_equal(t.box->processes.length, 0);
+	assert_int_equal(tt.box->processes.length, 0);
 }
 
 static void
@@ -504,15 +390,15 @@ an_abandoned_call_takes_its_command_along(void **state)
 	struct tool_call *c;
 
 	(void)state;
-	c = begin("{\"type\":\"function_call\",\"call_id\":\"a\",\"name\":"
-		  "\"exec_command\",\"arguments\":"
-		  "\"{\\\"cmd\\\":\\\"for-ever\\\"}\"}");
+	c = tt_begin("{\"type\":\"function_call\",\"call_id\":\"a\",\"name\":"
+		     "\"exec_command\",\"arguments\":"
+		     "\"{\\\"cmd\\\":\\\"for-ever\\\"}\"}");
 	tool_call_free(c);
-	c = begin("{\"type\":\"shell_call\",\"id\":\"s\",\"call_id\":\"a\","
-		  "\"action\":{\"commands\":[\"for-ever\"]}}");
+	c = tt_begin("{\"type\":\"shell_call\",\"id\":\"s\",\"call_id\":\"a\","
+		     "\"action\":{\"commands\":[\"for-ever\"]}}");
 	tool_call_free(c);
 	tool_call_free(NULL);
-	assert_int_equal(t.answers, 0);
+	assert_int_equal(tt.answers, 0);
 }
 
 /* --- shell --- */
@@ -520,7 +406,7 @@ an_abandoned_call_takes_its_command_along(void **state)
 static int
 shell_result(int i)
 {
-	return json_at(&t.doc, json_get(&t.doc, 0, "output"), i);
+	return json_at(&tt.doc, json_get(&tt.doc, 0, "output"), i);
 }
 
 static void
@@ -529,57 +415,62 @@ shell_answers_each_command_with_its_streams(void **state)
 	int outcome;
 
 	(void)state;
-	begin("{\"type\":\"shell_call\",\"id\":\"sh_1\",\"call_id\":\"c7\","
-	      "\"status\":\"completed\",\"action\":{\"commands\":"
-	      "[\"both\",\"pwd\",\"killed\"],\"timeout_ms\":5000}}");
-	loop_run(t.loop);
-	assert_true(span_is(member(0, "type"), "shell_call_output"));
-	assert_true(span_is(member(0, "call_id"), "c7"));
-	assert_int_equal(json_get(&t.doc, 0, "max_output_length"), -1);
-	assert_int_equal(json_size(&t.doc, json_get(&t.doc, 0, "output")), 3);
-	assert_true(span_is(member(shell_result(0), "stdout"), "out\n"));
-	assert_true(span_is(member(shell_result(0), "stderr"), "err\n"));
-	outcome = json_get(&t.doc, shell_result(0), "outcome");
-	assert_true(span_is(member(outcome, "type"), "exit"));
+	tt_begin("{\"type\":\"shell_call\",\"id\":\"sh_1\",\"call_id\":\"c7\","
+		 "\"status\":\"completed\",\"action\":{\"commands\":"
+		 "[\"both\",\"pwd\",\"killed\"],\"timeout_ms\":5000}}");
+	loop_run(loop);
+	assert_true(span_is(tt_member(0, "type"), "shell_call_output"));
+	assert_true(span_is(tt_member(0, "call_id"), "c7"));
+	assert_int_equal(json_get(&tt.doc, 0, "max_output_length"), -1);
+	assert_int_equal(json_size(&tt.doc, json_get(&tt.doc, 0, "output")), 3);
+	assert_true(span_is(tt_member(shell_result(0), "stdout"), "out\n"));
+	assert_true(span_is(tt_member(shell_result(0), "stderr"), "err\n"));
+	outcome = json_get(&tt.doc, shell_result(0), "outcome");
+	assert_true(span_is(tt_member(outcome, "type"), "exit"));
 	assert_int_equal(
-	    json_int_or(&t.doc, json_get(&t.doc, outcome, "exit_code"), 0), 3);
-	assert_true(span_is(member(shell_result(1), "stdout"), "/workspace\n"));
-	outcome = json_get(&t.doc, shell_result(2), "outcome");
+	    json_int_or(&tt.doc, json_get(&tt.doc, outcome, "exit_code"), 0),
+	    3);
+	assert_true(
+	    span_is(tt_member(shell_result(1), "stdout"), "/workspace\n"));
+	outcome = json_get(&tt.doc, shell_result(2), "outcome");
 	assert_int_equal(
-	    json_int_or(&t.doc, json_get(&t.doc, outcome, "exit_code"), 0), -9);
+	    json_int_or(&tt.doc, json_get(&tt.doc, outcome, "exit_code"), 0),
+	    -9);
 }
 
 static void
 a_shell_command_out_of_time_says_so(void **state)
 {
 	(void)state;
-	begin("{\"type\":\"shell_call\",\"call_id\":\"c7\",\"action\":"
-	      "{\"commands\":[\"for-ever\",\"pwd\"],\"timeout_ms\":50}}");
-	loop_run(t.loop);
+	tt_begin("{\"type\":\"shell_call\",\"call_id\":\"c7\",\"action\":"
+		 "{\"commands\":[\"for-ever\",\"pwd\"],\"timeout_ms\":50}}");
+	loop_run(loop);
 	assert_true(span_is(
-	    member(json_get(&t.doc, shell_result(0), "outcome"), "type"),
+	    tt_member(json_get(&tt.doc, shell_result(0), "outcome"), "type"),
 	    "timeout"));
-	assert_true(span_is(member(shell_result(1), "stdout"), "/workspace\n"));
+	assert_true(
+	    span_is(tt_member(shell_result(1), "stdout"), "/workspace\n"));
 }
 
 static void
 max_output_length_is_one_budget_and_is_echoed(void **state)
 {
 	(void)state;
-	begin("{\"type\":\"shell_call\",\"call_id\":\"c7\",\"action\":"
-	      "{\"commands\":[\"both\",\"both\"],\"max_output_length\":10}}");
-	loop_run(t.loop);
+	tt_begin(
+	    "{\"type\":\"shell_call\",\"call_id\":\"c7\",\"action\":"
+	    "{\"commands\":[\"both\",\"both\"],\"max_output_length\":10}}");
+	loop_run(loop);
 	assert_int_equal(
-	    json_int_or(&t.doc, json_get(&t.doc, 0, "max_output_length"), 0),
+	    json_int_or(&tt.doc, json_get(&tt.doc, 0, "max_output_length"), 0),
 	    10);
-	assert_true(span_is(member(shell_result(0), "stdout"), "out\n"));
-	assert_true(span_is(member(shell_result(0), "stderr"), "err\n"));
-	assert_true(span_is(member(shell_result(1), "stdout"), "ou"));
-	assert_true(span_is(member(shell_result(1), "stderr"), ""));
-	begin("{\"type\":\"shell_call\",\"call_id\":\"c7\",\"action\":"
-	      "{\"commands\":[\"both\"],\"maxOutputLength\":0}}");
-	loop_run(t.loop);
-	assert_true(span_is(member(shell_result(0), "stdout"), ""));
+	assert_true(span_is(tt_member(shell_result(0), "stdout"), "out\n"));
+	assert_true(span_is(tt_member(shell_result(0), "stderr"), "err\n"));
+	assert_true(span_is(tt_member(shell_result(1), "stdout"), "ou"));
+	assert_true(span_is(tt_member(shell_result(1), "stderr"), ""));
+	tt_begin("{\"type\":\"shell_call\",\"call_id\":\"c7\",\"action\":"
+		 "{\"commands\":[\"both\"],\"maxOutputLength\":0}}");
+	loop_run(loop);
+	assert_true(span_is(tt_member(shell_result(0), "stdout"), ""));
 }
 
 static void
@@ -588,15 +479,16 @@ long_shell_output_names_its_file(void **state)
 	struct span out;
 
 	(void)state;
-	begin("{\"type\":\"shell_call\",\"call_id\":\"c7\",\"action\":"
-	      "{\"commands\":[\"big\",\"big\"]}}");
-	loop_run(t.loop);
-	out = member(shell_result(0), "stdout");
+	tt_begin("{\"type\":\"shell_call\",\"call_id\":\"c7\",\"action\":"
+		 "{\"commands\":[\"big\",\"big\"]}}");
+	loop_run(loop);
+	out = tt_member(shell_result(0), "stdout");
 	assert_true(out.n < 41000);
 	assert_true(span_is(
-	    read_file(arena_strndup(&t.arena, out.p, out.n), "output: "), big));
+	    read_file(arena_strndup(&tt.arena, out.p, out.n), "output: "),
+	    big));
 	/* The second command finds little of the budget left, but not none. */
-	out = member(shell_result(1), "stdout");
+	out = tt_member(shell_result(1), "stdout");
 	assert_true(out.n > 1000);
 	assert_true(out.n < 2000);
 	text_release(&file.bytes);
@@ -607,7 +499,7 @@ shell_as_a_function_answers_in_plain_text(void **state)
 {
 	(void)state;
 	assert_string_equal(
-	    call(
+	    tt_call(
 		"shell", "{\"commands\":[\"both\",\"quiet\",\"no-newlines\"]}"),
 	    "$ both\nout\n\nstderr:\nerr\nexit code: 3\n\n$ quiet\n\n"
 	    "$ no-newlines\na\n\nstderr:\nb");
@@ -645,45 +537,45 @@ mistakes_are_answered_in_words(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-		said = call(cases[i].name, cases[i].arguments);
+		said = tt_call(cases[i].name, cases[i].arguments);
 		assert_memory_equal(said, trouble, sizeof trouble - 1);
 		assert_string_equal(said + sizeof trouble - 1, cases[i].said);
 	}
-	said = call("exec_command", "{\"cmd\":\"ls\"");
+	said = tt_call("exec_command", "{\"cmd\":\"ls\"");
 	assert_non_null(
 	    strstr(said, "Error: arguments of exec_command are no JSON: "));
-	begin("{\"type\":\"shell_call\",\"call_id\":\"c\",\"action\":"
-	      "{\"commands\":[]}}");
-	loop_run(t.loop);
-	assert_non_null(strstr(t.answer.p, "must be an array of 1 to 64"));
-	assert_true(span_is(member(0, "type"), "shell_call_output"));
+	tt_begin("{\"type\":\"shell_call\",\"call_id\":\"c\",\"action\":"
+		 "{\"commands\":[]}}");
+	loop_run(loop);
+	assert_non_null(strstr(tt.answer.p, "must be an array of 1 to 64"));
+	assert_true(span_is(tt_member(0, "type"), "shell_call_output"));
 }
 
 static void
 tools_that_were_not_given_cannot_be_called(void **state)
 {
 	struct toolset none = {.n = 0};
-	struct tool_host host = {lend, NULL};
+	struct tool_host lender = {tt_lend, NULL};
 	struct error e;
 
 	(void)state;
-	toolbox_free(t.box);
-	t.box = toolbox_new(t.tools, &none, &host, &e);
-	assert_non_null(strstr(call("exec_command", "{\"cmd\":\"pwd\"}"),
+	toolbox_free(tt.box);
+	tt.box = toolbox_new(tt.tools, &none, &lender, &e);
+	assert_non_null(strstr(tt_call("exec_command", "{\"cmd\":\"pwd\"}"),
 	    "there is no tool exec_command; this agent has no tools"));
-	begin("{\"type\":\"shell_call\",\"call_id\":\"c\",\"action\":"
-	      "{\"commands\":[\"pwd\"]}}");
-	loop_run(t.loop);
-	assert_non_null(strstr(t.answer.p, "there is no tool shell_call"));
-	begin("{\"type\":\"custom_tool_call\",\"call_id\":\"c\",\"name\":"
-	      "\"apply_patch\",\"input\":\"x\"}");
-	loop_run(t.loop);
-	assert_true(span_is(member(0, "type"), "custom_tool_call_output"));
-	begin("{\"type\":\"apply_patch_call\",\"call_id\":\"c\","
-	      "\"operation\":{\"type\":\"delete_file\",\"path\":\"x\"}}");
-	loop_run(t.loop);
-	assert_true(span_is(member(0, "type"), "apply_patch_call_output"));
-	assert_true(span_is(member(0, "status"), "failed"));
+	tt_begin("{\"type\":\"shell_call\",\"call_id\":\"c\",\"action\":"
+		 "{\"commands\":[\"pwd\"]}}");
+	loop_run(loop);
+	assert_non_null(strstr(tt.answer.p, "there is no tool shell_call"));
+	tt_begin("{\"type\":\"custom_tool_call\",\"call_id\":\"c\",\"name\":"
+		 "\"apply_patch\",\"input\":\"x\"}");
+	loop_run(loop);
+	assert_true(span_is(tt_member(0, "type"), "custom_tool_call_output"));
+	tt_begin("{\"type\":\"apply_patch_call\",\"call_id\":\"c\","
+		 "\"operation\":{\"type\":\"delete_file\",\"path\":\"x\"}}");
+	loop_run(loop);
+	assert_true(span_is(tt_member(0, "type"), "apply_patch_call_output"));
+	assert_true(span_is(tt_member(0, "status"), "failed"));
 }
 
 /* --- what the model is told --- */
@@ -696,12 +588,12 @@ specs_are_native_only_where_that_is_known(void **state)
 	struct error e;
 
 	(void)state;
-	assert_int_equal(toolset_specs(&t.set, 1, specs), 3);
+	assert_int_equal(toolset_specs(&tt.set, 1, specs), 3);
 	assert_true(span_is(specs[0].name, "exec_command"));
 	assert_true(span_is(specs[1].name, "write_stdin"));
 	assert_int_equal(specs[0].kind, TOOL_FUNCTION);
 	assert_int_equal(specs[2].kind, TOOL_SHELL);
-	assert_int_equal(toolset_specs(&t.set, 0, specs), 3);
+	assert_int_equal(toolset_specs(&tt.set, 0, specs), 3);
 	assert_int_equal(specs[2].kind, TOOL_FUNCTION);
 	json_doc_init(&d);
 	for (int i = 0; i < 3; i++) {
@@ -710,9 +602,9 @@ specs_are_native_only_where_that_is_known(void **state)
 		assert_true(specs[i].description.n > 50);
 	}
 	json_doc_release(&d);
-	assert_int_equal(toolset_add(&t.set, "shell", &e), 0);
-	assert_int_equal(t.set.n, 3);
-	assert_int_equal(toolset_add(&t.set, "bash", &e), -1);
+	assert_int_equal(toolset_add(&tt.set, "shell", &e), 0);
+	assert_int_equal(tt.set.n, 3);
+	assert_int_equal(toolset_add(&tt.set, "bash", &e), -1);
 	assert_string_equal(e.text,
 	    "there is no tool \"bash\"; those there are: exec_command, "
 	    "write_stdin, shell");
