@@ -58,14 +58,12 @@ cgroup_read(int dir, const char *name, char *out, size_t size)
 	return 0;
 }
 
-uint64_t
-cgroup_read_key(int dir, const char *name, const char *key)
+/* The number after key in "key value" lines; 0 when absent. */
+static uint64_t
+value_of(const char *text, const char *key)
 {
-	char text[1024];
 	const size_t n = strlen(key);
 
-	if (cgroup_read(dir, name, text, sizeof text) == -1)
-		return 0;
 	for (const char *line = text; line != NULL && *line != '\0';) {
 		if (strncmp(line, key, n) == 0 && line[n] == ' ')
 			return strtoull(line + n + 1, NULL, 10);
@@ -164,7 +162,9 @@ cgroup_make(struct cgroup_host *h, const struct cgroup_limits *l,
 {
 	CHECK(h->kind != CGROUP_NONE);
 	for (int c = 0; c < CGROUP_CONTROLLERS; c++)
-		g->dir[c] = -1;
+		g->dir[c] = g->tasks[c] = -1;
+	for (int w = 0; w < CGROUP_WATCHED; w++)
+		g->watched[w] = -1;
 	if (h->single)
 		strcpy(g->name, ".");
 	else
@@ -194,27 +194,25 @@ fail:
 }
 
 int
-cgroup_attach_fds(const struct cgroup_host *h, const struct cgroup *g,
+cgroup_attach_fds(const struct cgroup_host *h, struct cgroup *g,
     int fd[CGROUP_FDS_MAX], struct error *e)
 {
-	const int v2 = h->kind == CGROUP_V2;
 	int n = 0;
 
+	if (h->kind == CGROUP_V2) {
+		fd[0] = g->dir[0];
+		return 1;
+	}
 	for (unsigned c = 0; c < hierarchies(h); c++) {
 		if (g->dir[c] == -1)
 			continue;
-		fd[n] = os->openat(g->dir[c], v2 ? "." : "tasks",
-		    v2 ? O_RDONLY | O_DIRECTORY | O_CLOEXEC
-		       : O_WRONLY | O_CLOEXEC,
-		    0);
-		if (fd[n] == -1) {
-			error_set(e, ERROR_SANDBOX_UNAVAILABLE, errno,
+		if (g->tasks[c] == -1)
+			g->tasks[c] = os->openat(
+			    g->dir[c], "tasks", O_WRONLY | O_CLOEXEC, 0);
+		if (g->tasks[c] == -1)
+			return error_set(e, ERROR_SANDBOX_UNAVAILABLE, errno,
 			    "open a control group's tasks");
-			while (n > 0)
-				os->close(fd[--n]);
-			return -1;
-		}
-		n++;
+		fd[n++] = g->tasks[c];
 	}
 	return n;
 }
@@ -228,26 +226,50 @@ cgroup_attach_self(const int *fd, unsigned nfd, struct fault *f)
 	return 0;
 }
 
-void
-cgroup_events(const struct cgroup_host *h, const struct cgroup *g,
-    struct cgroup_events *ev)
+/* Read a watched file from its start; -1 when it cannot be. */
+static int
+watch(const struct cgroup_host *h, struct cgroup *g, enum cgroup_watched w,
+    char *out, size_t size)
 {
-	const int v2 = h->kind == CGROUP_V2;
-	int memory = dir_of(h, g, CGROUP_MEMORY);
-	int pids = dir_of(h, g, CGROUP_PIDS);
-	char text[32];
+	static const struct {
+		enum cgroup_controller controller;
+		const char *v1, *v2;
+	} file[] = {
+	    [CGROUP_PIDS_EVENTS] = {CGROUP_PIDS, "pids.events", "pids.events"},
+	    [CGROUP_OOM_EVENTS] = {CGROUP_MEMORY, "memory.oom_control",
+		"memory.events"},
+	    [CGROUP_MEMORY_NOW] = {CGROUP_MEMORY, "memory.usage_in_bytes",
+		"memory.current"},
+	};
+	int dir = dir_of(h, g, file[w].controller);
+	ssize_t n;
+
+	if (dir == -1)
+		return -1;
+	if (g->watched[w] == -1)
+		g->watched[w] = os->openat(dir,
+		    h->kind == CGROUP_V2 ? file[w].v2 : file[w].v1,
+		    O_RDONLY | O_CLOEXEC, 0);
+	if (g->watched[w] == -1)
+		return -1;
+	n = pread(g->watched[w], out, size - 1, 0);
+	if (n == -1)
+		return -1;
+	out[n] = '\0';
+	return 0;
+}
+
+void
+cgroup_events(
+    const struct cgroup_host *h, struct cgroup *g, struct cgroup_events *ev)
+{
+	char text[512];
 
 	memset(ev, 0, sizeof *ev);
-	if (pids != -1)
-		ev->pids_denied = cgroup_read_key(pids, "pids.events", "max");
-	if (memory == -1)
-		return;
-	ev->oom_kills = cgroup_read_key(
-	    memory, v2 ? "memory.events" : "memory.oom_control", "oom_kill");
-	if (cgroup_read(memory,
-		v2 ? "memory.peak" : "memory.max_usage_in_bytes", text,
-		sizeof text) == 0)
-		ev->memory_peak = strtoull(text, NULL, 10);
+	if (watch(h, g, CGROUP_PIDS_EVENTS, text, sizeof text) == 0)
+		ev->pids_denied = value_of(text, "max");
+	if (watch(h, g, CGROUP_OOM_EVENTS, text, sizeof text) == 0)
+		ev->oom_kills = value_of(text, "oom_kill");
 }
 
 void
@@ -257,23 +279,34 @@ cgroup_kill(const struct cgroup_host *h, const struct cgroup *g)
 		(void)cgroup_write(g->dir[0], "cgroup.kill", "1");
 }
 
+static void
+close_fd(int *fd)
+{
+	if (*fd != -1)
+		os->close(*fd);
+	*fd = -1;
+}
+
 int
 cgroup_remove(struct cgroup_host *h, struct cgroup *g)
 {
 	int busy = 0;
 
+	if (g->name[0] == '\0')
+		return 0;
+	for (int w = 0; w < CGROUP_WATCHED; w++)
+		close_fd(&g->watched[w]);
 	for (unsigned c = 0; c < hierarchies(h); c++) {
-		if (h->base[c] == -1 || g->name[0] == '\0')
+		if (h->base[c] == -1)
 			continue;
+		close_fd(&g->tasks[c]);
 		if (!h->single &&
 		    unlinkat(h->base[c], g->name, AT_REMOVEDIR) == -1 &&
 		    errno == EBUSY) {
 			busy = 1;
 			continue;
 		}
-		if (g->dir[c] != -1)
-			os->close(g->dir[c]);
-		g->dir[c] = -1;
+		close_fd(&g->dir[c]);
 	}
 	if (!busy)
 		g->name[0] = '\0';
@@ -283,22 +316,14 @@ cgroup_remove(struct cgroup_host *h, struct cgroup *g)
 int
 cgroup_reuse(struct cgroup_host *h, struct cgroup *g)
 {
-	int memory = dir_of(h, g, CGROUP_MEMORY);
 	struct cgroup_events ev;
 	char text[32];
 
-	/* Counters that cannot be reset must still be as in a new one. */
+	/* Counters cannot be reset: they must still be as in a new one. */
 	cgroup_events(h, g, &ev);
-	if (ev.oom_kills != 0 || ev.pids_denied != 0 || memory == -1)
-		return 0;
-	if (cgroup_read(memory,
-		h->kind == CGROUP_V2 ? "memory.current"
-				     : "memory.usage_in_bytes",
-		text, sizeof text) == -1 ||
-	    strtoull(text, NULL, 10) > REUSE_BYTES_MAX)
-		return 0;
-	return h->kind == CGROUP_V2 ||
-	       cgroup_write(memory, "memory.max_usage_in_bytes", "0") == 0;
+	return ev.oom_kills == 0 && ev.pids_denied == 0 &&
+	       watch(h, g, CGROUP_MEMORY_NOW, text, sizeof text) == 0 &&
+	       strtoull(text, NULL, 10) <= REUSE_BYTES_MAX;
 }
 
 const char *

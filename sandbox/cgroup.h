@@ -57,15 +57,24 @@ struct cgroup_limits {
 	unsigned cpu_milli;    /* 1000 is one processor; 0: none */
 };
 
+/* Files of a group that are read again and again. */
+enum cgroup_watched {
+	CGROUP_PIDS_EVENTS,
+	CGROUP_OOM_EVENTS,
+	CGROUP_MEMORY_NOW,
+	CGROUP_WATCHED
+};
+
 struct cgroup {
-	char name[CGROUP_NAME_MAX];  /* "" when there is none */
-	int dir[CGROUP_CONTROLLERS]; /* v2: [0] only; else -1 */
+	char name[CGROUP_NAME_MAX];    /* "" when there is none */
+	int dir[CGROUP_CONTROLLERS];   /* v2: [0] only; else -1 */
+	int tasks[CGROUP_CONTROLLERS]; /* v1: to attach by; opened once */
+	int watched[CGROUP_WATCHED];   /* opened when first read, or -1 */
 };
 
 struct cgroup_events {
 	uint64_t oom_kills;   /* processes killed for memory */
 	uint64_t pids_denied; /* forks refused */
-	uint64_t memory_peak; /* bytes */
 };
 
 /*
@@ -87,18 +96,18 @@ int cgroup_limit(struct cgroup_host *h, struct cgroup *g,
     const struct cgroup_limits *l, struct error *e);
 
 /*
- * Open what a child needs to attach itself: v1 `tasks` of each controller, v2
- * the directory.  How many are in fd; the caller closes them.  -1 and *e.
+ * What a child needs to attach itself: v1 `tasks` of each controller, v2 the
+ * directory.  How many are in fd; they stay the group's.  -1 and *e.
  */
-int cgroup_attach_fds(const struct cgroup_host *h, const struct cgroup *g,
+int cgroup_attach_fds(const struct cgroup_host *h, struct cgroup *g,
     int fd[CGROUP_FDS_MAX], struct error *e);
 
 /* Child side, v1: the calling single-threaded process joins. */
 int cgroup_attach_self(const int *fd, unsigned nfd, struct fault *f);
 
 /* What happened in the group since it was made. */
-void cgroup_events(const struct cgroup_host *h, const struct cgroup *g,
-    struct cgroup_events *ev);
+void cgroup_events(
+    const struct cgroup_host *h, struct cgroup *g, struct cgroup_events *ev);
 
 /* v2: kill everything in it, now; elsewhere 0 and nothing happens. */
 void cgroup_kill(const struct cgroup_host *h, const struct cgroup *g);

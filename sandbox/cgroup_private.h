@@ -13,7 +13,4 @@ int cgroup_write_number(int dir, const char *name, uint64_t value);
 /* The file's text, NUL-terminated, cut to size; -1 with errno. */
 int cgroup_read(int dir, const char *name, char *out, size_t size);
 
-/* The number after key in a file of "key value" lines; 0 when absent. */
-uint64_t cgroup_read_key(int dir, const char *name, const char *key);
-
 #endif

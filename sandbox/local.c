@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -309,8 +310,6 @@ send_request(struct local *l, struct error *e)
 	failed = wire_send(h->zygote->fd, &m, sizeof m, NULL, 0, fd, nfd) == -1
 		     ? errno
 		     : 0;
-	for (int i = 0; i < groups; i++)
-		os->close(fd[nfd - 1 - (unsigned)i]);
 	if (failed == EAGAIN || failed == ETOOMANYREFS || failed == ENOBUFS)
 		return 1;
 	if (failed != 0)
@@ -613,6 +612,19 @@ fill_host(struct local_host *h, const struct sandbox_host_settings *settings,
 	return 0;
 }
 
+/* Pipes, sockets, pidfds and groups take a dozen descriptors a sandbox. */
+static void
+raise_descriptor_limit(unsigned sandboxes)
+{
+	struct rlimit r;
+
+	if (sandboxes > 16 && getrlimit(RLIMIT_NOFILE, &r) == 0 &&
+	    r.rlim_cur < r.rlim_max) {
+		r.rlim_cur = r.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &r);
+	}
+}
+
 struct sandbox_host *
 sandbox_host_new(struct loop *loop, struct zygote *zygote,
     const struct sandbox_host_settings *settings, struct error *e)
@@ -636,6 +648,7 @@ sandbox_host_new(struct loop *loop, struct zygote *zygote,
 	list_init(&h->unsent);
 	loop_io_init(&h->zygote_io, loop, zygote->fd, zygote_ready);
 	loop_timer_init(&h->bury_timer, loop, bury_expired);
+	raise_descriptor_limit(sandboxes);
 	features_probe(&h->features);
 	if (map_init(&h->by_id, sandboxes, e) == -1 ||
 	    fill_host(h, settings, e) == -1) {

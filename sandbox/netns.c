@@ -18,13 +18,13 @@
 #define TABLE_BYTES 6144
 
 /*
- * Whatever moved a packet is counted in the first four, a connection that
- * lingers included; whatever still exists is counted in the first line of
- * sockstat, the rest of which is the whole host's.  Not net/tcp: reading that
- * walks the host's table of connections and takes a millisecond.
+ * Whatever moved a packet or tried to is counted in the first two, so a
+ * connection that lingers has left its mark there; whatever still exists is
+ * counted in the first line of sockstat, the rest of which is the whole
+ * host's.  Not net/tcp: reading that walks the host's table of connections
+ * and takes a millisecond.
  */
-static const char *const tables[] = {"net/dev", "net/snmp", "net/snmp6",
-    "net/netstat", "net/unix", "net/sockstat"};
+static const char *const tables[] = {"net/snmp", "net/snmp6", "net/sockstat"};
 #define TABLES (sizeof tables / sizeof tables[0])
 #define SOCKSTAT (TABLES - 1)
 
