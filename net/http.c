@@ -147,7 +147,8 @@ origin_names(struct http_origin *o, struct error *e)
 static int
 origin_trust(struct http_origin *o, struct error *e)
 {
-	static const char *const alpn[] = {"http/1.1", NULL};
+	static const char *const both[] = {"h2", "http/1.1", NULL};
+	static const char *const one[] = {"http/1.1", NULL, NULL};
 
 	if (o->url.scheme == URL_UNIX)
 		return 0;
@@ -159,7 +160,7 @@ origin_trust(struct http_origin *o, struct error *e)
 		    "use https",
 		    (int)o->text.n, o->text.p);
 	}
-	memcpy(o->set.tls.alpn, alpn, sizeof alpn);
+	memcpy(o->set.tls.alpn, o->set.http1_only ? one : both, sizeof both);
 	o->tls = tls_client_new(o->client->tls, &o->set.tls, e);
 	return o->tls == NULL ? -1 : 0;
 }
@@ -199,7 +200,8 @@ http_origin_new(struct http_client *c,
 	if (origin_names(o, e) == -1 || origin_trust(o, e) == -1)
 		goto failed;
 	if (o->tls == NULL)
-		o->protocol = &http1_protocol;
+		o->protocol =
+		    o->set.http2_unasked ? &http2_protocol : &http1_protocol;
 	return o;
 failed:
 	http_origin_free(o);

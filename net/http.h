@@ -64,6 +64,8 @@ struct http_origin_settings {
 	struct span identity; /* any text that tells two users apart */
 	struct tls_client_settings tls; /* alpn is filled in by us */
 	int plain_anywhere; /* plain http beyond this machine is allowed */
+	int http1_only;     /* do not offer HTTP/2 */
+	int http2_unasked;  /* speak HTTP/2 without TLS (prior knowledge) */
 	unsigned connections_max; /* 0: 256 */
 	unsigned calls_max;       /* in flight; 0: as many as fit */
 	uint32_t connect_ms;   /* resolve, connect and handshake; 0: 20,000 */

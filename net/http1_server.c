@@ -15,6 +15,7 @@
 #define IN_BYTES_MAX (LIMIT_HTTP_HEAD + SERVER_IO_BYTES)
 #define EARLY_MAX (16 * KIB)
 #define CHUNK_OVERHEAD (HTTP1_CHUNK_LINE + 2)
+#define HTTP2_PREFACE "PRI * HTTP/2.0\r\n\r\n"
 #define END_RESERVE 64 /* of x->out, for the last chunk */
 
 enum { WAITING, READING, ANSWERING, LINGERING };
@@ -363,6 +364,14 @@ feed_head(struct server_connection *c, struct span *in)
 	case HTTP1_DONE:
 		break;
 	}
+	if (span_has_prefix(all, span_of(HTTP2_PREFACE))) {
+		/* HTTP/2 by prior knowledge: the beginning of its preface. */
+		whole = c->in;
+		text_init(&c->in, IN_BYTES_MAX);
+		server_connection_switch(c, &http2_server_protocol, all);
+		text_release(&whole);
+		return -1;
+	}
 	*in = span_slice(*in, in->n - (all.n - head_bytes), in->n);
 	c->scanning = 0;
 	whole = c->in;
@@ -467,7 +476,8 @@ ready(struct stream *st, int what)
 			break;
 		}
 	}
-	want(c);
+	if (c->protocol == &http1_server_protocol)
+		want(c);
 	server_connection_leave(c);
 }
 

@@ -6,6 +6,8 @@
 #include "engine/base/secret.h"
 #include "net/http_private.h"
 
+#define REFUSALS_MAX 3
+
 static void too_late(struct loop_timer *t);
 static void total_over(struct loop_timer *t);
 
@@ -133,6 +135,32 @@ call_sent(struct http_call *call, size_t n)
 	    loop_now_us(call->origin->client->loop) - call->started_us;
 }
 
+void
+call_read_head(const struct http_call *call, struct http_head *head)
+{
+	struct error e;
+	int r = http1_parse_request(head, text_span(&call->head), &e);
+
+	CHECK(r == 0); /* we wrote it */
+}
+
+const struct secret *
+call_secret_of(const struct http_call *call, const struct http_field *f,
+    struct span *before)
+{
+	const char *from = f->name.p + f->name.n + 2; /* behind ": " */
+
+	for (unsigned i = 0; i < call->nsecrets; i++) {
+		const char *at = call->head.p + call->secret[i].at;
+
+		if (at < from || memchr(from, '\r', (size_t)(at - from)))
+			continue;
+		*before = (struct span){from, (size_t)(at - from)};
+		return call->secret[i].secret;
+	}
+	return NULL;
+}
+
 /* --- places --- */
 
 void
@@ -229,6 +257,7 @@ call_free(struct http_call *call)
 	struct http_client *c = call->origin->client;
 
 	text_release(&call->head);
+	buf_release(&call->held);
 	call->magic = 0;
 	slab_give(&c->calls, call);
 }
@@ -261,6 +290,25 @@ call_fail(struct http_call *call, const struct error *e)
 	fail(call, call->conn != NULL && call->conn->served > 0, e);
 }
 
+/* Back to where a call is that has a place and waits for a connection. */
+static void
+send_again(struct http_call *call)
+{
+	struct http_origin *o = call->origin;
+
+	o->counts.resent++;
+	call->is_sent = 0;
+	call->part = 0;
+	call->offset = 0;
+	call->stage = NET_REQUEST;
+	call->stream_id = 0;
+	loop_timer_stop(&call->deadline);
+	list_remove(&call->conn->calls, &call->node);
+	call->conn = NULL;
+	list_append(&o->pending, &call->node);
+	origin_wake(o);
+}
+
 /*
  * A kept connection that the peer had closed meanwhile says nothing about
  * the request: nothing was answered, so it is sent once more, on a new one.
@@ -268,7 +316,6 @@ call_fail(struct http_call *call, const struct error *e)
 void
 call_lost(struct http_call *call, const struct error *e)
 {
-	struct http_origin *o = call->origin;
 	struct http_connection *c = call->conn;
 
 	if (c == NULL || c->served == 0 || call->was_resent ||
@@ -276,16 +323,17 @@ call_lost(struct http_call *call, const struct error *e)
 		call_fail(call, e);
 		return;
 	}
-	o->counts.resent++;
 	call->was_resent = call->needs_fresh = 1;
-	call->is_sent = 0;
-	call->part = 0;
-	call->offset = 0;
-	loop_timer_stop(&call->deadline);
-	list_remove(&c->calls, &call->node);
-	call->conn = NULL;
-	list_append(&o->pending, &call->node);
-	origin_wake(o);
+	send_again(call);
+}
+
+void
+call_refused(struct http_call *call, const struct error *e)
+{
+	if (call->has_head || ++call->refusals > REFUSALS_MAX)
+		call_fail(call, e);
+	else
+		send_again(call);
 }
 
 /* End it from our side: its connection must not go on with it. */

@@ -11,6 +11,7 @@
  */
 
 #include "engine/base/arena.h"
+#include "engine/base/buf.h"
 #include "engine/base/list.h"
 #include "engine/base/loop.h"
 #include "engine/base/slab.h"
@@ -54,7 +55,7 @@ struct http_protocol {
 	/* Free what belongs to the protocol. */
 	void (*closed)(struct http_connection *c);
 };
-extern const struct http_protocol http1_protocol;
+extern const struct http_protocol http1_protocol, http2_protocol;
 
 enum connection_state { CONNECTION_OPENING, CONNECTION_IDLE, CONNECTION_BUSY };
 
@@ -117,7 +118,12 @@ struct http_call {
 	struct http_timing timing;
 	enum net_stage stage;
 	uint8_t has_place, is_sent, is_paused, was_resent, needs_fresh, is_over;
-	int32_t stream_id; /* HTTP/2 */
+
+	/* HTTP/2 */
+	int32_t stream_id;           /* 0: the stream is closed, or never was */
+	struct buf held;             /* what came while the call was paused */
+	uint8_t has_head, has_ended; /* as far as the peer is concerned */
+	uint8_t interim, refusals;
 };
 
 struct http_origin {
@@ -174,5 +180,14 @@ void call_end(struct http_call *call, const struct http_head *trailers);
 void call_fail(struct http_call *call, const struct error *e);
 /* The connection died; the call is sent again if that is safe. */
 void call_lost(struct http_call *call, const struct error *e);
+/* The server says that it did not look at the call: it is sent again. */
+void call_refused(struct http_call *call, const struct error *e);
+
+/* The request's head, spans into it; what precedes a secret is not trimmed
+   off.  For protocols that write heads their own way. */
+void call_read_head(const struct http_call *call, struct http_head *head);
+/* The secret that belongs behind the value of head->field[i]; or NULL. */
+const struct secret *call_secret_of(const struct http_call *call,
+    const struct http_field *f, struct span *before);
 
 #endif

@@ -165,6 +165,17 @@ note_handshake(struct http_connection *c)
 		o->counts.handshakes_full++;
 }
 
+static const struct http_protocol *
+protocol_of(const struct http_connection *c)
+{
+	const struct http_origin *o = c->origin;
+
+	if (o->tls == NULL ? o->set.http2_unasked
+			   : strcmp(tls_alpn(c->stream), "h2") == 0)
+		return &http2_protocol;
+	return &http1_protocol;
+}
+
 static void
 opened(void *owner, struct stream *s, const struct error *e)
 {
@@ -179,7 +190,7 @@ opened(void *owner, struct stream *s, const struct error *e)
 	c->op = NULL;
 	if (e == NULL) {
 		c->stream = s;
-		c->protocol = &http1_protocol;
+		c->protocol = protocol_of(c);
 		note_handshake(c);
 		if (c->protocol->opened(c, &mine) == -1)
 			e = &mine;

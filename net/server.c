@@ -9,6 +9,7 @@
 #include "net/stream.h"
 
 #define CONNECTIONS_MAX 4096
+#define STREAMS_MAX 1000
 #define BODY_MAX (64 * MIB)
 #define REQUEST_MS 30000
 #define IDLE_MS 60000
@@ -99,6 +100,8 @@ exchange_free(struct exchange *x)
 		x->server->ops->gone(x->server->owner, x);
 	}
 	list_remove(&x->conn->exchanges, &x->node);
+	if (x->stream_id != 0)
+		loop_timer_stop(&x->deadline);
 	text_release(&x->head_bytes);
 	text_release(&x->body);
 	buf_release(&x->out);
@@ -257,7 +260,8 @@ void
 server_raw(struct exchange *x, struct span bytes)
 {
 	CHECK_OBJ(x, EXCHANGE_MAGIC);
-	buf_write(&x->out, bytes);
+	if (!exchange_is_http2(x))
+		buf_write(&x->out, bytes);
 	be_rude(x, AFTER_CUT);
 }
 
@@ -317,7 +321,22 @@ opened(struct server_connection *c)
 {
 	loop_timer_stop(&c->deadline);
 	c->protocol = &http1_server_protocol;
+	if (c->server->set.tls != NULL &&
+	    strcmp(tls_alpn(c->stream), "h2") == 0)
+		c->protocol = &http2_server_protocol;
 	c->protocol->opened(c);
+}
+
+void
+server_connection_switch(struct server_connection *c,
+    const struct server_protocol *to, struct span bytes)
+{
+	loop_undefer(&c->flush);
+	loop_timer_stop(&c->deadline);
+	c->protocol->closed(c);
+	c->protocol = to;
+	to->opened(c);
+	to->feed(c, bytes);
 }
 
 /* What a refused peer still sends is read past TLS and thrown away. */
@@ -413,6 +432,8 @@ server_new(struct loop *l, const struct server_settings *settings,
 	list_init(&s->connections);
 	if (s->set.connections_max == 0)
 		s->set.connections_max = CONNECTIONS_MAX;
+	if (s->set.streams_max == 0)
+		s->set.streams_max = STREAMS_MAX;
 	if (s->set.request_body_max == 0)
 		s->set.request_body_max = BODY_MAX;
 	if (s->set.request_ms == 0)

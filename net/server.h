@@ -41,6 +41,7 @@ struct server_settings {
 	struct address at;        /* port 0: any */
 	struct tls_server *tls;   /* kept; NULL: plain */
 	unsigned connections_max; /* 0: 4,096; beyond, accepting waits */
+	unsigned streams_max;     /* of one HTTP/2 connection; 0: 1,000 */
 	size_t request_body_max;  /* 0: 64 MiB */
 	uint32_t request_ms; /* from its first byte to its last; 0: 30,000 */
 	uint32_t idle_ms;    /* of a kept connection; 0: 60,000 */
@@ -109,9 +110,9 @@ void server_answer(
     struct exchange *x, int status, const char *content_type, struct span body);
 
 /*
- * Rude ends, for a scripted server: reset the connection (h2: the stream);
- * close it without an end; write bytes past all framing.  server_reset() and
- * server_close() first let out what was written.  server_raw() closes after.
+ * Rude ends, for a scripted server: reset the connection; close it without
+ * an end; write bytes past all framing and close.  All first let out what was
+ * written.  On HTTP/2 all three reset the stream, and the raw bytes are lost.
  */
 void server_reset(struct exchange *x);
 void server_close(struct exchange *x);

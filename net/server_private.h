@@ -44,7 +44,8 @@ struct exchange {
 	void *user;
 	int64_t length_left; /* of a promised body; -1: not promised */
 	enum server_after after;
-	int32_t stream_id; /* HTTP/2 */
+	int32_t stream_id;          /* HTTP/2 */
+	struct loop_timer deadline; /* HTTP/2 */
 	int status;
 	uint8_t is_told;    /* the owner knows it */
 	uint8_t is_ended;   /* the owner has let go of it */
@@ -57,6 +58,8 @@ struct exchange {
 /* What one protocol does for an exchange. */
 struct server_protocol {
 	void (*opened)(struct server_connection *c);
+	/* Bytes that were read before it was clear that they are its. */
+	void (*feed)(struct server_connection *c, struct span bytes);
 	void (*head)(struct exchange *x, const struct http_field *fields,
 	    unsigned nfields, int64_t length);
 	/* n bytes of room for the body in x->out */
@@ -67,7 +70,8 @@ struct server_protocol {
 	void (*drain)(struct server_connection *c);
 	void (*closed)(struct server_connection *c);
 };
-extern const struct server_protocol http1_server_protocol;
+extern const struct server_protocol http1_server_protocol,
+    http2_server_protocol;
 
 struct server_connection {
 	unsigned magic;
@@ -122,6 +126,9 @@ void exchange_free(struct exchange *x);
 void exchange_has_room(struct exchange *x);
 
 void server_connection_close(struct server_connection *c);
+/* It turns out to speak another protocol; bytes were already read. */
+void server_connection_switch(struct server_connection *c,
+    const struct server_protocol *to, struct span bytes);
 void server_connection_enter(struct server_connection *c);
 void server_connection_leave(struct server_connection *c);
 

@@ -319,19 +319,22 @@ echo_serve(struct echo *ec)
 }
 
 void
-echo_start(struct echo *ec, int with_tls, const struct server_settings *given)
+echo_start(struct echo *ec, enum echo_manner manner,
+    const struct server_settings *given)
 {
 	struct tls_cert_settings names = {.names = {"127.0.0.1", "localhost"}};
-	struct tls_server_settings t = {.alpn = {"http/1.1", NULL}};
+	struct tls_server_settings t = {
+	    .alpn = {manner == ECHO_H2 ? "h2" : "http/1.1", NULL}};
 	struct tls_cert cert;
 	struct error e;
 
 	memset(ec, 0, sizeof *ec);
+	ec->manner = manner;
 	if (given != NULL)
 		ec->set = *given;
 	assert_int_equal(
 	    address_parse(&ec->set.at, span_of("127.0.0.1:0"), &e), 0);
-	if (with_tls) {
+	if (manner == ECHO_TLS || manner == ECHO_H2) {
 		assert_int_equal(tls_cert_make(&cert, &names, &e), 0);
 		t.cert_pem = text_span(&cert.cert);
 		t.key_pem = text_span(&cert.key);
@@ -364,6 +367,7 @@ echo_origin(struct echo *ec)
 
 	if (ec->ca_file[0] != '\0')
 		s.tls.ca_file = ec->ca_file;
+	s.http2_unasked = ec->manner == ECHO_H2C;
 	o = http_origin_new(net_client, &s, &e);
 	if (o == NULL)
 		fail_msg("%s", e.text);

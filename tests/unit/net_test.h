@@ -49,7 +49,15 @@ void ask_request(
 
 /* --- our server, which answers by the target --- */
 
+enum echo_manner {
+	ECHO_PLAIN, /* HTTP/1.1 */
+	ECHO_TLS,   /* HTTP/1.1 over TLS */
+	ECHO_H2,    /* HTTP/2 over TLS */
+	ECHO_H2C,   /* HTTP/2 without TLS or ado */
+};
+
 struct echo {
+	enum echo_manner manner;
 	struct server *server;
 	struct tls_server *tls;
 	struct tls *tls_base;
@@ -60,7 +68,8 @@ struct echo {
 	char url[64];
 	char ca_file[64]; /* "" when plain */
 };
-void echo_start(struct echo *e, int with_tls, const struct server_settings *s);
+void echo_start(
+    struct echo *e, enum echo_manner manner, const struct server_settings *s);
 /* Serve again with e->tls, at a new port. */
 void echo_serve(struct echo *e);
 void echo_stop(struct echo *e);

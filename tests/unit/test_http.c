@@ -13,7 +13,7 @@
 /* --- the good case, plain and over TLS --- */
 
 static void
-exchange_bytes(int with_tls)
+exchange_bytes(enum echo_manner manner)
 {
 	struct span body = span_of("what goes in comes out");
 	struct http_counts n;
@@ -21,7 +21,7 @@ exchange_bytes(int with_tls)
 	struct asked a;
 	struct echo ec;
 
-	echo_start(&ec, with_tls, NULL);
+	echo_start(&ec, manner, NULL);
 	o = echo_origin(&ec);
 	for (int i = 0; i < 3; i++) {
 		asked_init(&a);
@@ -41,7 +41,8 @@ exchange_bytes(int with_tls)
 	assert_int_equal(n.answers, 3);
 	assert_int_equal(n.in_flight, 0);
 	assert_int_equal(n.idle, 1);
-	assert_int_equal(n.handshakes_full, with_tls ? 1 : 0);
+	assert_int_equal(
+	    n.handshakes_full, manner == ECHO_TLS || manner == ECHO_H2);
 	echo_stop(&ec);
 }
 
@@ -49,14 +50,22 @@ static void
 a_request_is_answered_and_its_connection_kept(void **state)
 {
 	(void)state;
-	exchange_bytes(0);
+	exchange_bytes(ECHO_PLAIN);
 }
 
 static void
 the_same_over_tls(void **state)
 {
 	(void)state;
-	exchange_bytes(1);
+	exchange_bytes(ECHO_TLS);
+}
+
+static void
+the_same_over_http2(void **state)
+{
+	(void)state;
+	exchange_bytes(ECHO_H2);
+	exchange_bytes(ECHO_H2C);
 }
 
 static void
@@ -135,8 +144,8 @@ a_long_body_flows_and_a_pause_holds_it(void **state)
 	size_t held;
 
 	(void)state;
-	for (int tls = 0; tls < 2; tls++) {
-		echo_start(&ec, tls, NULL);
+	for (int manner = 0; manner < 4; manner++) {
+		echo_start(&ec, manner, NULL);
 		o = echo_origin(&ec);
 		asked_init(&a);
 		a.pause_in_body = 1;
@@ -152,8 +161,8 @@ a_long_body_flows_and_a_pause_holds_it(void **state)
 		assert_int_equal(a.ended, 1);
 		assert_int_equal(a.body.n, 20000000);
 		asked_release(&a);
-		echo_stop(&ec);
 		http_origin_free(o);
+		echo_stop(&ec);
 	}
 }
 
@@ -175,8 +184,8 @@ a_long_request_body_in_slices_arrives_whole(void **state)
 	memset(block, 'b', sizeof block);
 	for (int i = 0; i < N; i++)
 		slice[i] = (struct span){block, i % 7 == 0 ? 0 : sizeof block};
-	for (int tls = 0; tls < 2; tls++) {
-		echo_start(&ec, tls, NULL);
+	for (int manner = 0; manner < 4; manner++) {
+		echo_start(&ec, manner, NULL);
 		o = echo_origin(&ec);
 		asked_init(&a);
 		ask_request(&a, o, &q);
@@ -227,25 +236,28 @@ cancelling_at_any_moment_says_nothing_more(void **state)
 	struct echo ec;
 
 	(void)state;
-	echo_start(&ec, 1, NULL);
-	o = echo_origin(&ec);
-	for (unsigned ms = 0; ms < 12; ms++) {
+	for (int manner = ECHO_TLS; manner <= ECHO_H2; manner++) {
+		echo_start(&ec, manner, NULL);
+		o = echo_origin(&ec);
+		for (unsigned ms = 0; ms < 12; ms++) {
+			asked_init(&a);
+			ask(&a, o, "GET", "/hold", NULL);
+			net_run_ms(ms);
+			http_cancel(a.call);
+			net_run_ms(3);
+			assert_false(a.over);
+			asked_release(&a);
+		}
 		asked_init(&a);
-		ask(&a, o, "GET", "/hold", NULL);
-		net_run_ms(ms);
-		http_cancel(a.call);
-		net_run_ms(3);
-		assert_false(a.over);
+		a.cancel_in_body = 1;
+		ask(&a, o, "GET", "/big/100000", NULL);
+		net_run_until(&a.over);
+		assert_int_equal(a.pieces, 1);
 		asked_release(&a);
+		net_run_ms(5);
+		http_origin_free(o);
+		echo_stop(&ec);
 	}
-	asked_init(&a);
-	a.cancel_in_body = 1;
-	ask(&a, o, "GET", "/big/100000", NULL);
-	net_run_until(&a.over);
-	assert_int_equal(a.pieces, 1);
-	asked_release(&a);
-	net_run_ms(5);
-	echo_stop(&ec);
 }
 
 static void
@@ -605,6 +617,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(a_request_is_answered_and_its_connection_kept),
 	    TEST(the_same_over_tls),
+	    TEST(the_same_over_http2),
 	    TEST(many_requests_at_once_are_all_answered),
 	    TEST(resumption_spares_the_handshake),
 	    TEST(a_long_body_flows_and_a_pause_holds_it),
