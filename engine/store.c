@@ -1,6 +1,7 @@
 #include "engine/store.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -222,4 +223,10 @@ store_commit(struct store *s, struct error *e)
 	sqlite3_reset(st);
 	*e = s->error;
 	return STORE_FAILED;
+}
+
+void
+store_library_version(char *out, size_t size)
+{
+	snprintf(out, size, "%s", sqlite3_libversion());
 }

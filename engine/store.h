@@ -137,4 +137,7 @@ int store_find(struct store *s, const struct digest *agent,
 int store_result(
     struct store *s, int64_t number, struct text *out, struct error *e);
 
+/* The version of SQLite, for --version. */
+void store_library_version(char *out, size_t size);
+
 #endif

@@ -13,6 +13,7 @@
 
 #include <ares.h>
 #include <netdb.h>
+#include <stdio.h>
 #include <strings.h>
 
 #include "engine/base/check.h"
@@ -491,4 +492,10 @@ dns_free(struct dns *d)
 	hosts_release(&d->hosts);
 	slab_release(&d->entry_slab);
 	pool_give(d);
+}
+
+void
+dns_library_version(char *out, size_t size)
+{
+	snprintf(out, size, "%s", ares_version(NULL));
 }

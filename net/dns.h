@@ -49,4 +49,7 @@ struct dns_query *dns_start(struct dns *d, struct span host, uint16_t port,
     dns_done_fn *done, void *owner, struct error *e);
 void dns_cancel(struct dns_query *q);
 
+/* The version of c-ares, for --version. */
+void dns_library_version(char *out, size_t size);
+
 #endif

@@ -7,6 +7,7 @@
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <seccomp.h>
+#include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -367,4 +368,12 @@ seccomp_install(const struct seccomp_program *p, struct fault *f)
 	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) == -1)
 		return fault_at(f, "install the system call filter", NULL);
 	return 0;
+}
+
+void
+seccomp_library_version(char *out, size_t size)
+{
+	const struct scmp_version *v = seccomp_version();
+
+	snprintf(out, size, "%u.%u.%u", v->major, v->minor, v->micro);
 }

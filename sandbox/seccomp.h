@@ -59,4 +59,7 @@ int seccomp_is_available(void);
  */
 int seccomp_install(const struct seccomp_program *p, struct fault *f);
 
+/* The version of libseccomp, for --version. */
+void seccomp_library_version(char *out, size_t size);
+
 #endif

@@ -2,6 +2,7 @@
 
 #include <mbedtls/sha256.h>
 #include <mbedtls/version.h>
+#include <stdio.h>
 
 #include "engine/base/check.h"
 
@@ -84,4 +85,12 @@ digest_eq(const struct digest *a, const struct digest *b)
 	for (size_t i = 0; i < sizeof a->byte; i++)
 		differs |= a->byte[i] ^ b->byte[i];
 	return differs == 0;
+}
+
+void
+hash_library_version(char *out, size_t size)
+{
+	unsigned v = mbedtls_version_get_number();
+
+	snprintf(out, size, "%u.%u.%u", v >> 24, v >> 16 & 255, v >> 8 & 255);
 }

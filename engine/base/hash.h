@@ -34,4 +34,7 @@ int digest_eq(const struct digest *a, const struct digest *b);
 /* Lower-case hex of n bytes; out has 2 * n + 1 bytes. */
 void hex_encode(const void *p, size_t n, char *out);
 
+/* The version of mbedTLS, for --version. */
+void hash_library_version(char *out, size_t size);
+
 #endif

@@ -1,5 +1,6 @@
 #include "engine/base/loop.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "engine/base/check.h"
@@ -372,4 +373,10 @@ loop_signal_stop(struct loop_signal *s)
 {
 	if (s->loop != NULL)
 		ev_signal_stop(s->loop->ev, &s->w);
+}
+
+void
+loop_library_version(char *out, size_t size)
+{
+	snprintf(out, size, "%d.%d", ev_version_major(), ev_version_minor());
 }

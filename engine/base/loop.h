@@ -95,4 +95,7 @@ void loop_signal_stop(struct loop_signal *s);
 /* The longest turn since the last call, in microseconds: the loop's lag. */
 uint64_t loop_lag_us(struct loop *l);
 
+/* The version of libev, for --version. */
+void loop_library_version(char *out, size_t size);
+
 #endif
