@@ -166,7 +166,7 @@ cgroup_make(struct cgroup_host *h, const struct cgroup_limits *l,
 	for (int w = 0; w < CGROUP_WATCHED; w++)
 		g->watched[w] = -1;
 	if (h->single)
-		strcpy(g->name, ".");
+		snprintf(g->name, sizeof g->name, ".");
 	else
 		snprintf(g->name, sizeof g->name, "%" PRIu64, h->next++);
 	for (unsigned c = 0; c < hierarchies(h); c++) {

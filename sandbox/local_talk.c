@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "engine/base/check.h"
@@ -134,6 +135,14 @@ add_folder(char *out, size_t used, size_t size, const char *cwd)
 	return add_text(out, used, size, cwd);
 }
 
+static int
+is_pipe(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode);
+}
+
 int
 local_exec(struct exec *x, const struct exec_spec *spec, const int fd[3],
     struct error *e)
@@ -172,7 +181,7 @@ local_exec(struct exec *x, const struct exec_spec *spec, const int fd[3],
 		if (fd[i] == -1)
 			continue;
 		/* So that the command can open /dev/stdout again. */
-		if (l->host->features.root && spec->stdio[i] == EXEC_PIPE &&
+		if (l->host->features.root && is_pipe(fd[i]) &&
 		    fchown(fd[i], l->ids.host_uid, l->ids.host_gid) == -1)
 			return error_set(
 			    e, ERROR_SYSTEM, errno, "give a pipe away");

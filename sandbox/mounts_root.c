@@ -25,6 +25,7 @@
 
 #define ROOT_BYTES (1 << 20)
 #define ROOT_INODES 4096
+#define MOUNTS_PATH 1024
 
 static const char *const fresh[] = {"dev", "proc", "tmp", "workspace"};
 static const char *const left_out[] = {
@@ -41,10 +42,11 @@ struct entry {
 	char name[];
 };
 
+/* Of the root itself, or of a folder in it (which has only dots). */
 static int
-is_left_out(const char *name)
+is_left_out(const char *name, int is_root)
 {
-	for (size_t i = 0; i < COUNT(left_out); i++)
+	for (size_t i = 0; i < (is_root ? COUNT(left_out) : 2); i++)
 		if (strcmp(name, left_out[i]) == 0)
 			return 1;
 	return 0;
@@ -85,8 +87,6 @@ add_entry(int lower, const char *name, int new, struct fault *f)
 	struct stat st;
 	int tree, rc = 0;
 
-	if (is_left_out(name))
-		return 0;
 	if (fstatat(lower, name, &st, AT_SYMLINK_NOFOLLOW) == -1)
 		return fault_at(f, "look at", name);
 	if (S_ISLNK(st.st_mode))
@@ -107,7 +107,7 @@ add_entry(int lower, const char *name, int new, struct fault *f)
 }
 
 static int
-add_entries(int lower, int new, struct fault *f)
+add_entries(int lower, int new, int is_root, struct fault *f)
 {
 	_Alignas(struct entry) char bytes[4096];
 	long n;
@@ -116,7 +116,8 @@ add_entries(int lower, int new, struct fault *f)
 		for (long at = 0; at < n;) {
 			const struct entry *e = (const void *)(bytes + at);
 
-			if (add_entry(lower, e->name, new, f) == -1)
+			if (!is_left_out(e->name, is_root) &&
+			    add_entry(lower, e->name, new, f) == -1)
 				return -1;
 			at += e->bytes;
 		}
@@ -139,7 +140,7 @@ mounts_root_build(const char *lower_path, struct fault *f)
 		fault_at(f, "open the new root", NULL);
 		goto out;
 	}
-	rc = add_entries(lower, new, f);
+	rc = add_entries(lower, new, 1, f);
 	for (size_t i = 0; i < COUNT(fresh) && rc == 0; i++)
 		if (mkdirat(new, fresh[i], 0755) == -1)
 			rc = fault_at(f, "create", fresh[i]);
@@ -235,17 +236,17 @@ open_parent(int new, const char *path)
 	return dir;
 }
 
-/* The folders of the root that became overlays so that points can be made. */
-struct overlays {
+/* The folders that were made writable so that points can be made in them. */
+struct opened {
 	unsigned n;
-	char top[MOUNTS_TREES_MAX][NAME_MAX + 1];
+	char path[MOUNTS_TREES_MAX][MOUNTS_PATH];
 };
 
-/* Which entry of the root holds what exists of path; "" for the root. */
+/* The real path, below MOUNTS_NEW, of what exists of path; -1 and errno. */
 static int
-find_top(int new, const char *path, char top[NAME_MAX + 1])
+find_existing(int new, const char *path, char out[MOUNTS_PATH])
 {
-	char prefix[LIMIT_PATH], link[64] = "/proc/self/fd/", *slash, *end;
+	char prefix[LIMIT_PATH], link[64] = "/proc/self/fd/", *slash;
 	ssize_t n;
 	int fd;
 
@@ -258,14 +259,12 @@ find_top(int new, const char *path, char top[NAME_MAX + 1])
 		*slash = '\0';
 	}
 	mounts_number(link + strlen(link), (uint64_t)fd);
-	n = readlink(link, prefix, sizeof prefix - 1);
+	n = readlink(link, out, MOUNTS_PATH - 1);
 	close(fd);
-	if (n < (ssize_t)sizeof MOUNTS_NEW)
+	if (n <= (ssize_t)sizeof MOUNTS_NEW || n == MOUNTS_PATH - 1)
 		return -1;
-	prefix[n] = '\0';
-	end = strchrnul(prefix + sizeof MOUNTS_NEW, '/');
-	*end = '\0';
-	return mounts_join(top, NAME_MAX + 1, prefix + sizeof MOUNTS_NEW, "");
+	out[n] = '\0';
+	return 0;
 }
 
 static int
@@ -278,32 +277,70 @@ make_scratch(const char *top, char upper[], char work[], size_t size)
 	return 0;
 }
 
-/* Put an overlay on the entry of the root in which path cannot be made. */
+/* Put an overlay on the entry of the root that path lies in. */
 static int
-make_writable(const struct mounts_sandbox *s, struct overlays *o, int new,
-    const char *path, struct fault *f)
+overlay(char path[MOUNTS_PATH], int is_first, struct fault *f)
 {
 	const struct mounts_tmpfs t = {ROOT_BYTES, ROOT_INODES, 0755, 0, 0};
-	char lower[NAME_MAX + 8], upper[NAME_MAX + 16], work[NAME_MAX + 16];
-	char how[4 * NAME_MAX], *top = o->top[o->n];
-	const char *part[] = {"lowerdir=", lower, ",upperdir=", upper,
-	    ",workdir=", work, s->zygote->privileged ? "" : ",userxattr"};
+	char upper[NAME_MAX + 16], work[NAME_MAX + 16], how[4 * NAME_MAX];
+	char *top = path + sizeof MOUNTS_NEW;
+	const char *part[] = {
+	    "lowerdir=", path, ",upperdir=", upper, ",workdir=", work};
 	size_t n = 0;
 
-	if (find_top(new, path, top) == -1 || top[0] == '\0')
-		return fault_set(f, EROFS, "destination", path);
-	if (o->n == 0 && mounts_tmpfs(MOUNTS_SCRATCH, &t, f) == -1)
+	*strchrnul(top, '/') = '\0';
+	if (is_first && mounts_tmpfs(MOUNTS_SCRATCH, &t, f) == -1)
 		return -1;
-	if (mounts_join(lower, sizeof lower, MOUNTS_NEW "/", top) == -1 ||
-	    make_scratch(top, upper, work, sizeof upper) == -1)
+	if (make_scratch(top, upper, work, sizeof upper) == -1)
 		return fault_at(f, "prepare an overlay for", path);
 	for (size_t i = 0; i < COUNT(part); i++) {
 		if (mounts_join(how + n, sizeof how - n, part[i], "") == -1)
 			return fault_at(f, "prepare an overlay for", path);
 		n += strlen(part[i]);
 	}
-	if (mount("overlay", lower, "overlay", MS_NOSUID | MS_NODEV, how) == -1)
+	if (mount("overlay", path, "overlay", MS_NOSUID | MS_NODEV, how) == -1)
 		return fault_at(f, "mount an overlay for", path);
+	return 0;
+}
+
+/*
+ * Without root an overlay cannot copy folders of the host's root up.  Instead
+ * the folder becomes a tmpfs into which its entries are bound one by one.
+ */
+static int
+spread(const char *path, struct fault *f)
+{
+	const struct mounts_tmpfs t = {
+	    4 * ROOT_BYTES, 4 * ROOT_INODES, 0755, 0, 0};
+	int lower, new = -1, rc = -1;
+
+	lower = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (lower == -1)
+		return fault_at(f, "open", path);
+	if (mounts_tmpfs(path, &t, f) == 0) {
+		new = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (new == -1)
+			fault_at(f, "open", path);
+		else
+			rc = add_entries(lower, new, 0, f);
+	}
+	if (new != -1)
+		close(new);
+	close(lower);
+	return rc;
+}
+
+static int
+make_writable(const struct mounts_sandbox *s, struct opened *o, int new,
+    const char *dst, struct fault *f)
+{
+	char *path = o->path[o->n];
+
+	if (find_existing(new, dst, path) == -1)
+		return fault_set(f, EROFS, "destination", dst);
+	if ((s->zygote->privileged ? overlay(path, o->n == 0, f)
+				   : spread(path, f)) == -1)
+		return -1;
 	o->n++;
 	return 0;
 }
@@ -328,7 +365,7 @@ open_point(int new, const char *path, int is_file)
 
 static int
 attach(const struct mounts_sandbox *s, const struct mounts_attach *a, int new,
-    struct overlays *o, struct fault *f)
+    struct opened *o, struct fault *f)
 {
 	const struct mounts_tree *t = &s->zygote->trees[a->tree];
 	int at, tree = -1, rc = -1;
@@ -337,7 +374,8 @@ attach(const struct mounts_sandbox *s, const struct mounts_attach *a, int new,
 	if (mounts_dst_check(a->dst, f) == -1)
 		return -1;
 	at = open_point(new, a->dst, t->is_file);
-	if (at == -1 && errno == EROFS && o->n < MOUNTS_TREES_MAX) {
+	if (at == -1 && (errno == EROFS || errno == EACCES) &&
+	    o->n < MOUNTS_TREES_MAX) {
 		if (make_writable(s, o, new, a->dst, f) == -1)
 			return -1;
 		at = open_point(new, a->dst, t->is_file);
@@ -368,8 +406,7 @@ int
 mounts_attach_all(const struct mounts_sandbox *s, struct fault *f)
 {
 	struct mount_attr ro = {.attr_set = MOUNT_ATTR_RDONLY};
-	struct overlays o = {.n = 0};
-	char path[NAME_MAX + 8];
+	struct opened o = {.n = 0};
 	int new = open(MOUNTS_NEW, O_PATH | O_DIRECTORY | O_CLOEXEC), rc = 0;
 
 	if (new == -1)
@@ -377,9 +414,8 @@ mounts_attach_all(const struct mounts_sandbox *s, struct fault *f)
 	for (unsigned i = 0; i < s->nattach && rc == 0; i++)
 		rc = attach(s, &s->attach[i], new, &o, f);
 	for (unsigned i = 0; i < o.n && rc == 0; i++) {
-		(void)mounts_join(path, sizeof path, MOUNTS_NEW "/", o.top[i]);
-		if (mount_setattr(AT_FDCWD, path, 0, &ro, sizeof ro) == -1)
-			rc = fault_at(f, "make read-only again:", path);
+		if (mount_setattr(AT_FDCWD, o.path[i], 0, &ro, sizeof ro) == -1)
+			rc = fault_at(f, "make read-only again:", o.path[i]);
 	}
 	close(new);
 	return rc;

@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -25,21 +26,35 @@
 
 #define PIECE 4096 /* PIPE_BUF: what a ready pipe takes at once */
 
+/*
+ * Could the sandbox's user open fd again?  As root that is somebody else, who
+ * is given pipes (see local_exec) but no file; else it is us.
+ */
+static int
+can_be_opened(int fd)
+{
+	const mode_t others = fd == 0 ? S_IROTH : S_IWOTH;
+	char path[32];
+	struct stat st;
+
+	if (fstat(fd, &st) == -1)
+		return 1;
+	if (geteuid() == 0)
+		return !S_ISREG(st.st_mode) || (st.st_mode & others) != 0;
+	if (!S_ISREG(st.st_mode) && !S_ISFIFO(st.st_mode))
+		return 1;
+	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+	return access(path, fd == 0 ? R_OK : W_OK) == 0;
+}
+
 /* Must the bytes of the caller's descriptor pass through us? */
 static int
 is_pumped(const struct exec_run *r, int fd)
 {
 	const int counted = r->order->output_max != UINT64_MAX;
-	const mode_t others = fd == 0 ? S_IROTH : S_IWOTH;
-	struct stat st;
 
-	if (r->order->tty || (fd > 0 && counted))
-		return 1;
-	if (isatty(fd))
-		return 1;
-	if (geteuid() != 0 || fstat(fd, &st) == -1 || !S_ISREG(st.st_mode))
-		return 0;
-	return (st.st_mode & others) == 0;
+	return r->order->tty || (fd > 0 && counted) || isatty(fd) ||
+	       !can_be_opened(fd);
 }
 
 void
