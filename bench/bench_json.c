@@ -279,16 +279,10 @@ run_items(const struct input *in)
 	return in->ops != NULL ? run_reply(in) : run_whole(in);
 }
 
-/* json.loads of every text; Python measures itself, without its start. */
+/* Python reads the bytes, measures itself without its start, and prints. */
 static double
-run_python(const struct input *in)
+python(const char *script, const struct input *in, int stream)
 {
-	static const char script[] =
-	    "import json,sys,time\n"
-	    "t=open(sys.argv[1],'rb').read().split(b'\\0')[:-1]\n"
-	    "a=time.perf_counter()\n"
-	    "for x in t: json.loads(x)\n"
-	    "print(time.perf_counter()-a)\n";
 	char path[] = "/tmp/bench_json.XXXXXX", command[1024];
 	int fd = mkstemp(path);
 	FILE *f = fd == -1 ? NULL : fdopen(fd, "wb");
@@ -296,7 +290,9 @@ run_python(const struct input *in)
 
 	if (f == NULL)
 		die("no temporary file");
-	for (size_t i = 0; i < in->n; i++) {
+	if (stream)
+		fwrite(in->stream.p, 1, in->stream.n, f);
+	for (size_t i = 0; i < in->n && !stream; i++) {
 		fwrite(in->json[i].p, 1, in->json[i].n, f);
 		fputc('\0', f);
 	}
@@ -312,6 +308,34 @@ run_python(const struct input *in)
 	return seconds;
 }
 
+/* json.loads of every text. */
+static double
+run_python(const struct input *in)
+{
+	return python("import json,sys,time\n"
+		      "t=open(sys.argv[1],'rb').read().split(b'\\0')[:-1]\n"
+		      "a=time.perf_counter()\n"
+		      "for x in t: json.loads(x)\n"
+		      "print(time.perf_counter()-a)\n",
+	    in, 0);
+}
+
+/* The least that a client does: lines, json.loads, joining the pieces. */
+static double
+run_python_items(const struct input *in)
+{
+	return python("import json,sys,time\n"
+		      "t=open(sys.argv[1],'rb').read()\n"
+		      "a=time.perf_counter()\n"
+		      "p=[]\n"
+		      "for l in t.split(b'\\n'):\n"
+		      "  if l.startswith(b'data: {') or l[:1]==b'{':\n"
+		      "    d=json.loads(l[6:] if l[:1]==b'd' else l)\n"
+		      "    p.append(d.get('delta') or d.get('choices'))\n"
+		      "print(time.perf_counter()-a)\n",
+	    in, 1);
+}
+
 /* --- rounds --- */
 
 static const struct contestant {
@@ -320,6 +344,7 @@ static const struct contestant {
 } contestants[] = {
     {"jsmn alone", run_jsmn},
     {"Python json", run_python},
+    {"Python to items", run_python_items},
     {"skep guard", run_guard},
     {"skep guard + tokens", run_parse},
     {"skep to items", run_items},
@@ -358,7 +383,7 @@ measure(const struct input *in, int rounds)
 			row[r] = (double)in->json_bytes / 1e6 / seconds[c][r];
 		print_row(contestants[c].name, row, rounds, "MB/s");
 	}
-	for (size_t c = 0; c < 2; c++) {
+	for (size_t c = 0; c < 3; c++) {
 		for (int r = 0; r < rounds; r++)
 			row[r] = seconds[c][r] / seconds[CONTESTANTS - 1][r];
 		snprintf(

@@ -56,20 +56,6 @@ fault_at(struct json_doc *d, size_t offset)
 }
 
 static int
-guard(struct json_doc *d, unsigned flags, size_t *tokens, struct error *e)
-{
-	struct json_guard g;
-
-	json_guard_init(&g, INT_MAX, flags);
-	if (json_guard_feed(&g, d->text, e) == -1 ||
-	    json_guard_end(&g, e) == -1)
-		return fault_at(d, g.bytes);
-	*tokens = g.tokens;
-	d->plain_keys = !g.key_escapes;
-	return 0;
-}
-
-static int
 make_room(struct json_doc *d, size_t tokens, struct error *e)
 {
 	size_t need = tokens * sizeof(struct json_token);
@@ -106,29 +92,62 @@ is_lone_primitive(struct span text)
 	return s.p[0] != '{' && s.p[0] != '[' && s.p[0] != '"';
 }
 
-int
-json_parse(
-    struct json_doc *d, struct span text, unsigned flags, struct error *e)
+/* Tokens of text, a value that has passed the guard. */
+static int
+tokenize(
+    struct json_doc *d, struct span text, size_t tokens_max, struct error *e)
 {
-	size_t tokens;
 	jsmn_parser jsmn;
 
 	d->text = text;
 	d->tokens = 0;
 	d->fault = (struct json_place){0, 1, 1};
-	if (guard(d, flags, &tokens, e) == -1)
+	if (make_room(d, tokens_max, e) == -1)
 		return -1;
-	if (make_room(d, tokens, e) == -1)
-		return -1;
-	if (tokens == 1 && is_lone_primitive(text)) {
+	if (is_lone_primitive(text)) {
 		lone_primitive(d);
-	} else {
-		jsmn_init(&jsmn);
-		d->tokens = jsmn_parse(&jsmn, text.p, text.n,
-		    (jsmntok_t *)(void *)d->token, (unsigned)tokens);
-		CHECK(d->tokens == (int)tokens);
+		return 0;
 	}
-	if (flags & JSON_UNIQUE)
-		return json_unique(d, e);
+	jsmn_init(&jsmn);
+	d->tokens = jsmn_parse(&jsmn, text.p, text.n,
+	    (jsmntok_t *)(void *)d->token, (unsigned)tokens_max);
+	CHECK(d->tokens > 0);
 	return 0;
+}
+
+int
+json_parse_peeked(
+    struct json_doc *d, const struct json_peek *k, struct error *e)
+{
+	d->plain_keys = k->plain_keys;
+	if (tokenize(d, k->text, k->tokens, e) == -1)
+		return -1;
+	CHECK(d->tokens == (int)k->tokens);
+	return k->flags & JSON_UNIQUE ? json_unique(d, e) : 0;
+}
+
+int
+json_parse_value(struct json_doc *d, const struct json_peek *k,
+    struct span value, struct error *e)
+{
+	d->plain_keys = k->plain_keys;
+	return tokenize(d, value, k->tokens, e);
+}
+
+int
+json_parse(
+    struct json_doc *d, struct span text, unsigned flags, struct error *e)
+{
+	struct json_guard g;
+
+	d->text = text;
+	d->tokens = 0;
+	json_guard_init(&g, INT_MAX, flags);
+	if (json_guard_feed(&g, text, e) == -1 || json_guard_end(&g, e) == -1)
+		return fault_at(d, g.bytes);
+	d->plain_keys = !g.key_escapes;
+	if (tokenize(d, text, g.tokens, e) == -1)
+		return -1;
+	CHECK(d->tokens == (int)g.tokens);
+	return flags & JSON_UNIQUE ? json_unique(d, e) : 0;
 }

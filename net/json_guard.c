@@ -1,6 +1,7 @@
 #include "net/json_guard.h"
 
 #include <endian.h>
+#include <limits.h>
 #include <string.h>
 
 #include "engine/base/error.h"
@@ -44,6 +45,7 @@ static const char literals[3][6] = {"true", "false", "null"};
 struct feed {
 	struct json_guard *g;
 	const uint8_t *p, *end;
+	struct json_peek *peek; /* or NULL */
 };
 
 void
@@ -65,7 +67,13 @@ fault(struct feed *f, const char *what)
 	return -1;
 }
 
-static int
+static inline int
+is_space(uint8_t c)
+{
+	return c == ' ' || c == '\n' || c == '\r' || c == '\t';
+}
+
+static inline int
 is_in_object(const struct json_guard *g)
 {
 	unsigned level = g->depth - 1;
@@ -179,6 +187,13 @@ feed_hex(struct feed *f)
 	return 0;
 }
 
+static inline int
+is_escape(uint8_t c)
+{
+	return c == 'n' || c == '"' || c == '\\' || c == '/' || c == 'b' ||
+	       c == 'f' || c == 'r' || c == 't';
+}
+
 static int
 feed_escape(struct feed *f)
 {
@@ -191,7 +206,7 @@ feed_escape(struct feed *f)
 		g->state = IN_HEX;
 		g->sub = 4;
 		g->unit = 0;
-	} else if (c != '\0' && strchr("\"\\/bfnrt", c) != NULL) {
+	} else if (is_escape(c)) {
 		g->state = IN_STRING;
 	} else {
 		return fault(f, "an unknown escape");
@@ -325,6 +340,55 @@ feed_literal(struct feed *f)
 	return 0;
 }
 
+/* --- what is seen in passing --- */
+
+static inline int
+is_seen(const struct feed *f)
+{
+	return f->peek != NULL && f->g->depth == 1 && f->peek->is_whole;
+}
+
+static void
+see_key(struct feed *f)
+{
+	struct json_peek *k = f->peek;
+
+	if (k->members == JSON_PEEK_MAX)
+		k->is_whole = 0;
+	else
+		k->member[k->members].key.p = (const char *)f->p + 1;
+}
+
+/* At the colon behind a key: the key's end is before it. */
+static void
+see_colon(struct feed *f)
+{
+	struct span *key = &f->peek->member[f->peek->members].key;
+	const char *end = (const char *)f->p;
+
+	while (end[-1] != '"')
+		end--;
+	key->n = (size_t)(end - 1 - key->p);
+}
+
+static void
+see_value(struct feed *f)
+{
+	f->peek->member[f->peek->members].value.p = (const char *)f->p;
+}
+
+/* At the comma or brace behind a value. */
+static void
+see_end(struct feed *f)
+{
+	struct span *value = &f->peek->member[f->peek->members++].value;
+	const char *end = (const char *)f->p;
+
+	while (is_space((uint8_t)end[-1]))
+		end--;
+	value->n = (size_t)(end - value->p);
+}
+
 /* --- structure --- */
 
 static int
@@ -378,6 +442,14 @@ begin_string(struct feed *f, int is_key)
 static int
 begin_literal(struct feed *f, uint8_t which)
 {
+	size_t n = which == 1 ? 5 : 4;
+
+	if ((size_t)(f->end - f->p) > n &&
+	    memcmp(f->p, literals[which], n) == 0) {
+		f->p += n;
+		value_ended(f->g);
+		return 0;
+	}
 	f->g->state = IN_LITERAL;
 	f->g->low = which;
 	f->g->sub = 0;
@@ -431,6 +503,8 @@ begin_value(struct feed *f)
 
 	if (f->g->tokens++ == f->g->tokens_max)
 		return fault(f, "too many values");
+	if (is_seen(f))
+		see_value(f);
 	if (c == '"')
 		return begin_string(f, 0);
 	if (c == '{' || c == '[')
@@ -447,6 +521,8 @@ begin_key(struct feed *f)
 		return fault(f, "expected a key in double quotes");
 	if (f->g->tokens++ == f->g->tokens_max)
 		return fault(f, "too many values");
+	if (is_seen(f))
+		see_key(f);
 	return begin_string(f, 1);
 }
 
@@ -455,6 +531,8 @@ after_value(struct feed *f)
 {
 	int object = is_in_object(f->g);
 
+	if (is_seen(f) && (*f->p == ',' || *f->p == '}'))
+		see_end(f);
 	if (*f->p == ',') {
 		f->g->state = object ? AT_KEY : AT_VALUE;
 		f->p++;
@@ -485,6 +563,8 @@ feed_structure(struct feed *f)
 	case AT_COLON:
 		if (*f->p != ':')
 			return fault(f, "expected ':'");
+		if (is_seen(f))
+			see_colon(f);
 		f->g->state = AT_VALUE;
 		f->p++;
 		return 0;
@@ -502,8 +582,7 @@ static int
 feed_tokens(struct feed *f)
 {
 	while (f->p < f->end && f->g->state <= AT_END) {
-		if (*f->p == ' ' || *f->p == '\n' || *f->p == '\r' ||
-		    *f->p == '\t')
+		if (is_space(*f->p))
 			f->p++;
 		else if (feed_structure(f) == -1)
 			return -1;
@@ -552,10 +631,11 @@ explain(struct feed *f, struct error *e)
 	    e, ERROR_SYNTAX, 0, "%s, found byte 0x%02x", what, *f->p);
 }
 
-int
-json_guard_feed(struct json_guard *g, struct span s, struct error *e)
+static int
+feed(struct json_guard *g, struct span s, struct json_peek *peek,
+    struct error *e)
 {
-	struct feed f = {.g = g, .p = (const uint8_t *)s.p};
+	struct feed f = {.g = g, .p = (const uint8_t *)s.p, .peek = peek};
 	int broken = 0;
 
 	if (g->state != BROKEN && s.n > g->bytes_max - g->bytes) {
@@ -573,6 +653,48 @@ json_guard_feed(struct json_guard *g, struct span s, struct error *e)
 		broken = feed_step(&f);
 	g->bytes += (size_t)(f.p - (const uint8_t *)s.p);
 	return broken ? explain(&f, e) : 0;
+}
+
+int
+json_guard_feed(struct json_guard *g, struct span s, struct error *e)
+{
+	return feed(g, s, NULL, e);
+}
+
+int
+json_peek(
+    struct json_peek *k, struct span text, unsigned flags, struct error *e)
+{
+	struct json_guard g;
+	int r;
+
+	json_guard_init(&g, INT_MAX, flags);
+	k->text = text;
+	k->members = 0;
+	k->flags = flags;
+	/* Members are looked for if it begins like an object. */
+	k->is_whole = text.n > 0 && text.p[0] == '{';
+	r = feed(&g, text, k, e);
+	if (r == 0)
+		r = json_guard_end(&g, e);
+	k->fault = g.bytes;
+	k->tokens = g.tokens;
+	k->plain_keys = !g.key_escapes;
+	if (r == -1 || g.key_escapes)
+		k->is_whole = 0;
+	return r;
+}
+
+struct span
+json_peek_get(const struct json_peek *k, const char *key)
+{
+	size_t n = strlen(key);
+
+	for (unsigned i = k->members; k->is_whole && i-- > 0;)
+		if (k->member[i].key.n == n &&
+		    memcmp(k->member[i].key.p, key, n) == 0)
+			return k->member[i].value;
+	return (struct span){NULL, 0};
 }
 
 int

@@ -89,19 +89,47 @@ reply_fail(struct model_reply *r, enum error_code code, int is_final,
 
 /* --- events --- */
 
-/* Read one JSON text of the answer into r->doc. */
 static int
-read_json(struct model_reply *r, struct span json)
+bad_json(struct model_reply *r, size_t offset, const struct error *e)
 {
-	struct error e;
-
-	if (json_parse(&r->doc, json, 0, &e) == 0)
-		return 0;
-	if (e.code == ERROR_FULL)
-		return reply_fail(r, ERROR_INTERNAL, 1, "%s", e.text);
+	if (e->code == ERROR_FULL)
+		return reply_fail(r, ERROR_INTERNAL, 1, "%s", e->text);
 	return reply_fail(r, ERROR_MODEL_PROTOCOL, 0,
-	    "bad JSON in the answer, at byte %zu: %s", r->doc.fault.offset,
-	    e.text);
+	    "bad JSON in the answer, at byte %zu: %s", offset, e->text);
+}
+
+/* Something other than an event's JSON: 1. */
+static int
+is_marker(struct model_reply *r, struct span data)
+{
+	if (data.n > 16)
+		return 0;
+	data = span_trim(data);
+	if (span_is(data, "[DONE]"))
+		r->done_marked = 1;
+	return data.n == 0 || r->done_marked;
+}
+
+static int
+read_event(struct model_reply *r, const struct sse_event *ev)
+{
+	struct json_peek k;
+	struct error e;
+	int done = 0;
+
+	if (json_peek(&k, ev->data, 0, &e) == -1)
+		return bad_json(r, k.fault, &e);
+	if (k.is_whole && r->ops->peek != NULL)
+		done = r->ops->peek(r, &k);
+	if (done != 0)
+		return done == 1 ? 0 : -1;
+	if (json_parse_peeked(&r->doc, &k, &e) == -1)
+		return bad_json(r, 0, &e);
+	if (json_type(&r->doc, 0) != JSON_OBJECT)
+		return reply_fail(r, ERROR_MODEL_PROTOCOL, 0,
+		    "an event that is %s, not an object",
+		    json_type_name(json_type(&r->doc, 0)));
+	return r->ops->event(r, ev);
 }
 
 int
@@ -116,28 +144,20 @@ reply_event(struct model_reply *r, const struct sse_event *ev)
 	if (r->received > LIMIT_ANSWER)
 		return reply_fail(r, ERROR_MODEL_PROTOCOL, 0,
 		    "an answer of more than %zu bytes", LIMIT_ANSWER);
-	if (span_is(span_trim(ev->data), "[DONE]")) {
-		r->done_marked = 1;
-		return r->ops->done_marker ? reply_finish(r) : 0;
-	}
-	if (ev->data.n == 0)
-		return 0;
-	if (read_json(r, ev->data) == -1)
-		return -1;
-	if (json_type(&r->doc, 0) != JSON_OBJECT)
-		return reply_fail(r, ERROR_MODEL_PROTOCOL, 0,
-		    "an event that is %s, not an object",
-		    json_type_name(json_type(&r->doc, 0)));
-	return r->ops->event(r, ev);
+	if (is_marker(r, ev->data))
+		return r->done_marked && r->ops->done_marker ? reply_finish(r)
+							     : 0;
+	return read_event(r, ev);
 }
 
 int
 reply_whole(struct model_reply *r, struct span body)
 {
+	struct error e;
 	int error;
 
-	if (read_json(r, body) == -1)
-		return -1;
+	if (json_parse(&r->doc, body, 0, &e) == -1)
+		return bad_json(r, r->doc.fault.offset, &e);
 	error = json_get(&r->doc, 0, "error");
 	if (json_type(&r->doc, error) == JSON_OBJECT ||
 	    json_type(&r->doc, error) == JSON_STRING)

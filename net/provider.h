@@ -143,6 +143,11 @@ struct provider_ops {
 	    const struct model_request *q, struct text *body, struct error *e);
 	/* One event.  -1: r->error says why, and the answer is over. */
 	int (*event)(struct model_reply *r, const struct sse_event *ev);
+	/*
+	 * The same from a peek at the event, if that is enough: 1, or -1 as
+	 * event(); 0 when event() must be asked.
+	 */
+	int (*peek)(struct model_reply *r, const struct json_peek *k);
 	/* A whole JSON answer in r->doc. */
 	int (*whole)(struct model_reply *r);
 	/* The stream has ended. */

@@ -215,7 +215,7 @@ block_keep_all(struct model_reply *r)
 			kept = reply_fail(r, ERROR_MODEL_PROTOCOL, 0,
 			    "an answer of more than %zu bytes", LIMIT_ANSWER);
 		else
-			kept = reply_keep(r, text_span(&json));
+			kept = reply_keep_json(r, text_span(&json));
 	}
 	text_release(&json);
 	reply_drop_blocks(r);

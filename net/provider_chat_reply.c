@@ -174,18 +174,12 @@ read_usage(struct model_reply *r, int usage)
 
 /* The choice that counts: the first, index 0. */
 static int
-feed_chunk(struct model_reply *r, const char *message)
+feed_choices(struct model_reply *r, int choices, const char *message)
 {
 	const struct json_doc *d = &r->doc;
-	int choices = json_get(d, 0, "choices"), choice;
-
-	if (r->id.n == 0)
-		reply_note(r, json_get(d, 0, "id"), &r->id);
-	if (r->model.n == 0)
-		reply_note(r, json_get(d, 0, "model"), &r->model);
-	read_usage(r, json_get(d, 0, "usage"));
-	choice =
+	int choice =
 	    json_type(d, choices) == JSON_ARRAY ? json_first(d, choices) : -1;
+
 	if (choice == -1 ||
 	    json_int_or(d, json_get(d, choice, "index"), 0) != 0)
 		return 0;
@@ -193,6 +187,36 @@ feed_chunk(struct model_reply *r, const char *message)
 		return -1;
 	note_stop(r, json_get(d, choice, "finish_reason"));
 	return 0;
+}
+
+static int
+feed_chunk(struct model_reply *r, const char *message)
+{
+	const struct json_doc *d = &r->doc;
+
+	if (r->id.n == 0)
+		reply_note(r, json_get(d, 0, "id"), &r->id);
+	if (r->model.n == 0)
+		reply_note(r, json_get(d, 0, "model"), &r->model);
+	read_usage(r, json_get(d, 0, "usage"));
+	return feed_choices(r, json_get(d, 0, "choices"), message);
+}
+
+/* Of all chunks but the first and last, only the choices are of interest. */
+static int
+peek(struct model_reply *r, const struct json_peek *k)
+{
+	struct span usage = json_peek_get(k, "usage");
+	struct span choices = json_peek_get(k, "choices");
+	struct error e;
+
+	if (r->id.n == 0 || r->model.n == 0 || choices.n == 0 ||
+	    json_peek_get(k, "error").n > 0 ||
+	    (usage.n > 0 && !span_is(usage, "null")))
+		return 0;
+	if (json_parse_value(&r->doc, k, choices, &e) == -1)
+		return reply_fail(r, ERROR_INTERNAL, 1, "%s", e.text);
+	return feed_choices(r, 0, "delta") == -1 ? -1 : 1;
 }
 
 static int
@@ -237,6 +261,7 @@ const struct provider_ops provider_chat = {
     .done_marker = 1,
     .build = chat_build,
     .event = event,
+    .peek = peek,
     .whole = whole,
     .finish = finish,
 };

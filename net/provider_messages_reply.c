@@ -264,6 +264,27 @@ event(struct model_reply *r, const struct sse_event *ev)
 	return 0;
 }
 
+/* Most events continue a block. */
+static int
+peek(struct model_reply *r, const struct json_peek *k)
+{
+	struct span index = json_peek_get(k, "index");
+	struct span delta = json_peek_get(k, "delta");
+	struct reply_block *b;
+	unsigned long long n;
+	struct error e;
+
+	if (!span_is(json_peek_get(k, "type"), "\"content_block_delta\"") ||
+	    span_to_u64(index, REPLY_ITEMS_MAX, &n) == -1 || delta.n == 0)
+		return 0;
+	b = numbered(r, (int64_t)n);
+	if (b == NULL)
+		return bad_block(r, (int64_t)n);
+	if (json_parse_value(&r->doc, k, delta, &e) == -1)
+		return reply_fail(r, ERROR_INTERNAL, 1, "%s", e.text);
+	return feed_block(r, b, 0) == -1 ? -1 : 1;
+}
+
 static int
 whole(struct model_reply *r)
 {
@@ -306,6 +327,7 @@ const struct provider_ops provider_messages = {
     .fields = version,
     .build = messages_build,
     .event = event,
+    .peek = peek,
     .whole = whole,
     .finish = finish,
 };

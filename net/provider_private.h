@@ -13,8 +13,11 @@
 int reply_fail(struct model_reply *r, enum error_code code, int is_final,
     const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 
-/* Keep a finished item, given as its JSON: 0, or -1 as reply_fail(). */
-int reply_keep(struct model_reply *r, struct span json);
+/* Keep a finished item of r->doc: 0, or -1 as reply_fail(). */
+int reply_keep(struct model_reply *r, int v);
+
+/* The same, given as its JSON. */
+int reply_keep_json(struct model_reply *r, struct span json);
 
 /* The answer is whole: 0; -1 when it is a refusal. */
 int reply_done(struct model_reply *r);
@@ -28,6 +31,10 @@ int reply_said_error(struct model_reply *r, int v);
 /* Tell the watch a string of r->doc. */
 void reply_tell_text(struct model_reply *r, int v);
 void reply_tell_reasoning(struct model_reply *r, int v);
+
+/* The same of a raw JSON value; what is no string is not told. */
+void reply_tell_raw(struct model_reply *r, struct span raw,
+    void (*to)(void *owner, struct span text));
 
 /* Append a string of r->doc to *t, replacing what was there. */
 void reply_note(const struct model_reply *r, int v, struct text *t);

@@ -71,9 +71,12 @@ add_on_one_line(struct text *t, struct span s)
 			t->p[i] = ' ';
 }
 
+/* The word is looked for first: most messages do not hold it. */
 static void
 note_refusal(struct model_reply *r, const struct item *it)
 {
+	if (memmem(it->payload.p, it->payload.n, "refusal", 7) == NULL)
+		return;
 	text_clear(&r->told);
 	if (item_add_refusal(it, &r->told))
 		r->refused = 1;
@@ -114,22 +117,43 @@ keep(struct model_reply *r, const struct item *it)
 	return 0;
 }
 
+static int
+keep_or_fail(struct model_reply *r, int bad, const struct item *it,
+    const struct error *e)
+{
+	if (!bad)
+		return keep(r, it);
+	return reply_fail(r,
+	    e->code == ERROR_FULL ? ERROR_INTERNAL : ERROR_MODEL_PROTOCOL, 0,
+	    "%s", e->text);
+}
+
 int
-reply_keep(struct model_reply *r, struct span json)
+reply_keep(struct model_reply *r, int v)
 {
 	struct arena scratch;
 	struct error e;
 	struct item it;
 	int kept;
 
-	arena_init(&scratch, 2 * LIMIT_TOOL_ARGUMENTS);
-	if (item_parse(&it, json, &scratch, &e) == -1)
-		kept = reply_fail(r,
-		    e.code == ERROR_FULL ? ERROR_INTERNAL
-					 : ERROR_MODEL_PROTOCOL,
-		    0, "%s", e.text);
-	else
-		kept = keep(r, &it);
+	arena_init(&scratch, LIMIT_TOOL_ARGUMENTS);
+	kept = item_read(&it, &r->doc, v, &scratch, &e);
+	kept = keep_or_fail(r, kept, &it, &e);
+	arena_release(&scratch);
+	return kept;
+}
+
+int
+reply_keep_json(struct model_reply *r, struct span json)
+{
+	struct arena scratch;
+	struct error e;
+	struct item it;
+	int kept;
+
+	arena_init(&scratch, LIMIT_TOOL_ARGUMENTS);
+	kept = item_parse(&it, json, &scratch, &e);
+	kept = keep_or_fail(r, kept, &it, &e);
 	arena_release(&scratch);
 	return kept;
 }
@@ -185,12 +209,13 @@ reply_said_error(struct model_reply *r, int v)
 
 /* --- deltas --- */
 
-static void
-tell(struct model_reply *r, int v, void (*to)(void *owner, struct span text))
+void
+reply_tell_raw(struct model_reply *r, struct span raw,
+    void (*to)(void *owner, struct span text))
 {
-	struct span inner = json_inner(&r->doc, v);
+	struct span inner = span_slice(raw, 1, raw.n - 1);
 
-	if (to == NULL || inner.n == 0 || json_type(&r->doc, v) != JSON_STRING)
+	if (to == NULL || raw.n <= 2 || raw.p[0] != '"')
 		return;
 	if (memchr(inner.p, '\\', inner.n) == NULL) {
 		to(r->watch.owner, inner);
@@ -204,13 +229,13 @@ tell(struct model_reply *r, int v, void (*to)(void *owner, struct span text))
 void
 reply_tell_text(struct model_reply *r, int v)
 {
-	tell(r, v, r->watch.text);
+	reply_tell_raw(r, json_raw(&r->doc, v), r->watch.text);
 }
 
 void
 reply_tell_reasoning(struct model_reply *r, int v)
 {
-	tell(r, v, r->watch.reasoning);
+	reply_tell_raw(r, json_raw(&r->doc, v), r->watch.reasoning);
 }
 
 void

@@ -213,7 +213,7 @@ read_response(struct model_reply *r, int response)
 		return 0;
 	for (int v = json_first(d, output); v != -1;
 	     v = json_next(d, output, v))
-		if (reply_keep(r, json_raw(d, v)) == -1)
+		if (reply_keep(r, v) == -1)
 			return -1;
 	return 0;
 }
@@ -268,28 +268,7 @@ on_item_added(struct model_reply *r)
 static int
 on_item_done(struct model_reply *r)
 {
-	return reply_keep(r, json_raw(&r->doc, json_get(&r->doc, 0, "item")));
-}
-
-static int
-on_text(struct model_reply *r)
-{
-	reply_tell_text(r, json_get(&r->doc, 0, "delta"));
-	return 0;
-}
-
-static int
-on_reasoning(struct model_reply *r)
-{
-	reply_tell_reasoning(r, json_get(&r->doc, 0, "delta"));
-	return 0;
-}
-
-static int
-on_arguments(struct model_reply *r)
-{
-	return reply_count_arguments(
-	    r, json_inner(&r->doc, json_get(&r->doc, 0, "delta")).n);
+	return reply_keep(r, json_get(&r->doc, 0, "item"));
 }
 
 static int
@@ -324,12 +303,6 @@ static const struct {
 	const char *type;
 	int (*on)(struct model_reply *r);
 } events[] = {
-    {"response.output_text.delta", on_text},
-    {"response.function_call_arguments.delta", on_arguments},
-    {"response.custom_tool_call_input.delta", on_arguments},
-    {"response.mcp_call_arguments.delta", on_arguments},
-    {"response.reasoning_summary_text.delta", on_reasoning},
-    {"response.reasoning_text.delta", on_reasoning},
     {"response.output_item.added", on_item_added},
     {"response.output_item.done", on_item_done},
     {"response.created", on_created},
@@ -338,17 +311,51 @@ static const struct {
     {"response.failed", on_failed},
     {"error", on_error},
 };
+#define EVENTS (sizeof(events) / sizeof(*events))
 
 static int
 event(struct model_reply *r, const struct sse_event *ev)
 {
 	int type = json_get(&r->doc, 0, "type");
 
-	for (size_t i = 0; i < sizeof(events) / sizeof(*events); i++)
+	for (size_t i = 0; i < EVENTS; i++)
 		if (type == -1 ? span_is(ev->type, events[i].type)
 			       : json_is(&r->doc, type, events[i].type))
 			return events[i].on(r);
 	return 0;
+}
+
+/* Most events are deltas: the rest of the table is for the few others. */
+static int
+peek(struct model_reply *r, const struct json_peek *k)
+{
+	struct span type = json_peek_get(k, "type");
+	struct span delta = json_peek_get(k, "delta");
+
+	if (type.n < 2 || type.p[0] != '"' ||
+	    memchr(type.p, '\\', type.n) != NULL)
+		return 0;
+	type = span_slice(type, 1, type.n - 1);
+	if (span_is(type, "response.output_text.delta")) {
+		reply_tell_raw(r, delta, r->watch.text);
+		return 1;
+	}
+	if (span_is(type, "response.reasoning_summary_text.delta") ||
+	    span_is(type, "response.reasoning_text.delta")) {
+		reply_tell_raw(r, delta, r->watch.reasoning);
+		return 1;
+	}
+	if (span_is(type, "response.function_call_arguments.delta") ||
+	    span_is(type, "response.custom_tool_call_input.delta") ||
+	    span_is(type, "response.mcp_call_arguments.delta"))
+		return reply_count_arguments(
+			   r, delta.n > 2 ? delta.n - 2 : 0) == -1
+			   ? -1
+			   : 1;
+	for (size_t i = 0; i < EVENTS; i++)
+		if (span_is(type, events[i].type))
+			return 0;
+	return 1;
 }
 
 static int
@@ -373,6 +380,7 @@ const struct provider_ops provider_responses = {
     .has_native_tools = 1,
     .build = build,
     .event = event,
+    .peek = peek,
     .whole = whole,
     .finish = finish,
 };

@@ -35,26 +35,24 @@ sse_is_inside(const struct sse *s)
 /* --- lines --- */
 
 /*
- * The index of the first CR or LF; s.n when there is none.  It looks at ever
- * larger pieces, so that its cost follows the length of the line.
+ * The index of the first CR or LF; in.n when there is none.  Where the next
+ * LF is stays known until it is passed, so that a stream that ends its lines
+ * in CR is not searched for LF again with every line.
  */
 static size_t
-line_end(struct span s)
+line_end(struct sse *s, struct span in)
 {
-	const char *lf, *cr;
+	const char *cr, *end = in.p + in.n;
 
-	for (size_t at = 0, n = 128; at < s.n; at += n, n *= 2) {
-		if (n > s.n - at)
-			n = s.n - at;
-		lf = memchr(s.p + at, '\n', n);
-		cr = memchr(
-		    s.p + at, '\r', lf != NULL ? (size_t)(lf - (s.p + at)) : n);
-		if (cr != NULL)
-			return (size_t)(cr - s.p);
-		if (lf != NULL)
-			return (size_t)(lf - s.p);
+	if (in.n == 0)
+		return 0;
+	if (s->next_lf == NULL || s->next_lf < in.p || s->next_lf > end) {
+		s->next_lf = memchr(in.p, '\n', in.n);
+		if (s->next_lf == NULL)
+			s->next_lf = end;
 	}
-	return s.n;
+	cr = memchr(in.p, '\r', (size_t)(s->next_lf - in.p));
+	return (size_t)((cr != NULL ? cr : s->next_lf) - in.p);
 }
 
 static void
@@ -97,7 +95,7 @@ next_line(struct sse *s, struct span *in, struct span *line, struct error *e)
 			advance(in, 1);
 		s->after_cr = 0;
 	}
-	n = line_end(*in);
+	n = line_end(s, *in);
 	if (n > s->line.bytes_max - s->line.n)
 		return too_big("line", s->line.bytes_max, e);
 	*line = (struct span){in->p, n};
@@ -249,6 +247,7 @@ sse_next(struct sse *s, struct span *in, struct sse_event *ev, struct error *e)
 	}
 	if (r == -1)
 		return SSE_BAD;
+	s->next_lf = NULL; /* the next input is another */
 	settle(s);
 	if (text_overflowed(&s->data)) {
 		error_set(e, ERROR_FULL, 0, "no memory for an event");

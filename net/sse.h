@@ -34,6 +34,7 @@ struct sse {
 	struct text data; /* data lines that could not stay where they were */
 	struct text type;
 	struct text id;
+	const char *next_lf;   /* in the input; its end if it has no more */
 	struct span data_here; /* or one data line in the input */
 	size_t event_bytes_max;
 	uint64_t retry_ms; /* last "retry" field; UINT64_MAX: none came */
