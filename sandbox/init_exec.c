@@ -203,8 +203,13 @@ choose_stdio(const struct init_exec *m, struct birth *b, const int *fd,
 	}
 	for (unsigned i = 0; i < 3; i++) {
 		b->fd[i] = INIT_NULL;
-		if ((m->head.flags & (EXEC_HAS_FD0 << i)) != 0 && used < nfd)
-			b->fd[i] = fd[used++];
+		if ((m->head.flags & (EXEC_HAS_FD0 << i)) == 0)
+			continue;
+		if (used == nfd) {
+			errno = EMFILE;
+			return -1;
+		}
+		b->fd[i] = fd[used++];
 	}
 	if ((m->head.flags & EXEC_MERGE) != 0)
 		b->fd[2] = b->fd[1];

@@ -177,6 +177,13 @@ came_created(struct local *l, const struct zygote_answer *a, int *fd)
 	l->phase = LOCAL_BORN;
 	l->pidfd = *fd;
 	*fd = -1;
+	if (l->pidfd == -1) {
+		/* Without it we could not be sure to kill it. */
+		error_set(&e, ERROR_SANDBOX_UNAVAILABLE, EMFILE,
+		    "sandbox: receive its pidfd");
+		local_broke(l, "request", &e);
+		return;
+	}
 	if (l->base.state >= SANDBOX_LOST)
 		kill_init(l);
 }

@@ -67,6 +67,8 @@ wire_receive(
 	if ((m.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) {
 		while (*nfd > 0)
 			close(fd[--*nfd]);
+	}
+	if ((m.msg_flags & MSG_TRUNC) != 0) {
 		errno = EMSGSIZE;
 		return -1;
 	}

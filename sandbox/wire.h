@@ -210,7 +210,8 @@ int wire_send(int sock, const void *head, size_t head_n, const void *tail,
 /*
  * Receive one message of at most size bytes: its length; 0 at the end of the
  * connection; -1 with errno (EAGAIN; EMSGSIZE: cut, given up).  Received
- * descriptors are close-on-exec, their number in *nfd.
+ * descriptors are close-on-exec, their number in *nfd: all that were sent, or
+ * none when this process may not have so many.
  */
 ssize_t wire_receive(
     int sock, void *p, size_t size, int fd[WIRE_FDS_MAX], unsigned *nfd);

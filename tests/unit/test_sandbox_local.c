@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -463,6 +464,65 @@ a_sandbox_destroyed_while_it_is_made_leaves_nothing(void **state)
 	assert_int_equal(find_init(), -1);
 }
 
+/* The limit under which exactly room more descriptors can be opened. */
+static rlim_t
+limit_for(int room)
+{
+	int fd = 0;
+
+	for (;; fd++) {
+		if (fcntl(fd, F_GETFD) != -1)
+			continue;
+		if (room-- == 0)
+			return (rlim_t)fd;
+	}
+}
+
+static void
+running_out_of_descriptors_is_an_error_and_leaks_nothing(void **state)
+{
+	const char *argv[] = {"cat", NULL};
+	struct exec_spec spec = {
+	    .argv = argv, .stdio = {EXEC_PIPE, EXEC_PIPE, EXEC_PIPE}};
+	struct rlimit old, tight;
+	int failed_creates = 0, failed_starts = 0, ended = 0;
+	struct sandbox *sb = st_create(&t, NULL);
+
+	(void)state;
+	st_sh(&t, sb, ":");
+	st_destroy(&t, sb);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	for (int room = 0; room < 40; room++) {
+		struct exec *x = NULL;
+
+		tight = old;
+		tight.rlim_cur = limit_for(room);
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &tight), 0);
+		sb = st_create(&t, NULL);
+		t.ended = 0;
+		if (sb == NULL) {
+			failed_creates++;
+			assert_true(strlen(t.error.text) > 10);
+		} else
+			x = exec_start(sb, &spec, &st_exec_ops, &t, &t.error);
+		if (sb != NULL && x == NULL)
+			failed_starts++;
+		if (x != NULL) {
+			exec_close_stdin(x);
+			st_until(&t, &t.ended);
+			ended += t.report.verdict == VERDICT_EXIT;
+		}
+		setrlimit(RLIMIT_NOFILE, &old);
+		if (sb != NULL)
+			st_destroy(&t, sb);
+		assert_int_equal(sandbox_host_live(t.host), 0);
+		assert_int_equal(find_init(), -1);
+	}
+	assert_true(failed_creates > 0);
+	assert_true(failed_starts > 0);
+	assert_true(ended > 0);
+}
+
 /*
  * The engine dies with live sandboxes: a child plays it, and we, its
  * subreaper in all but name, see every process of it end.
@@ -769,6 +829,7 @@ run_all(void)
 	    T(a_killed_init_is_a_lost_sandbox),
 	    T(a_killed_zygote_loses_all_and_refuses_more),
 	    T(a_sandbox_destroyed_while_it_is_made_leaves_nothing),
+	    T(running_out_of_descriptors_is_an_error_and_leaks_nothing),
 	    T(a_killed_engine_takes_everything_with_it),
 	    T(files_go_in_and_out),
 	    T(no_path_leads_out_of_the_workspace),
