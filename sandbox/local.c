@@ -499,6 +499,7 @@ local_host_free(struct sandbox_host *host)
 	struct list_node *n;
 
 	loop_io_want(&h->zygote_io, LOOP_NOTHING);
+	local_stock_stop(h); /* the zygote waits for the maker as well */
 	shutdown(h->zygote->fd, SHUT_WR);
 	while (poll(&p, 1, FREE_MS) == -1 && errno == EINTR)
 		;
