@@ -117,7 +117,7 @@ struct backend_ops {
 	 */
 	int (*exec)(struct exec *x, const struct exec_spec *spec,
 	    const int fd[3], struct error *e);
-	void (*signal)(struct exec *x, int signo, int whole_tree);
+	void (*signal)(struct exec *x, int signo, enum exec_reach reach);
 	/* Ends with file_op_ended(). */
 	int (*file)(
 	    struct file_op *op, const struct file_request *r, struct error *e);

@@ -209,11 +209,11 @@ null_exec(struct exec *x, const struct exec_spec *spec, const int fd[3],
 }
 
 static void
-null_signal(struct exec *x, int signo, int whole_tree)
+null_signal(struct exec *x, int signo, enum exec_reach reach)
 {
 	struct null_run *run = run_by_id(null_of(x->sb), x->id);
 
-	(void)whole_tree;
+	(void)reach;
 	if (run == NULL || signo == SIGCONT)
 		return;
 	if (signo == SIGKILL ? run->command->ignores_kill

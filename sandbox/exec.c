@@ -434,7 +434,7 @@ kill_now(struct exec *x)
 	const struct backend_ops *b = x->host->backend;
 
 	x->state = EXEC_KILLING;
-	b->signal(x, SIGKILL, 1);
+	b->signal(x, SIGKILL, EXEC_TREE);
 	loop_timer_start(&x->timer, EXEC_HARD_MS);
 }
 
@@ -452,8 +452,8 @@ terminate(struct exec *x)
 	const struct backend_ops *b = x->host->backend;
 
 	x->state = EXEC_TERMINATING;
-	b->signal(x, SIGTERM, 0);
-	b->signal(x, SIGCONT, 0);
+	b->signal(x, SIGTERM, EXEC_GROUP_SWEEP);
+	b->signal(x, SIGCONT, EXEC_GROUP);
 	loop_timer_start(&x->timer, x->grace_ms);
 }
 
@@ -497,7 +497,7 @@ exec_signal(struct exec *x, int signo)
 	if (x->tty && x->stream[0].fd != -1 &&
 	    ioctl(x->stream[0].fd, TIOCSIG, signo) == 0)
 		return;
-	x->host->backend->signal(x, signo, 0);
+	x->host->backend->signal(x, signo, EXEC_GROUP);
 }
 
 void
@@ -694,7 +694,7 @@ exec_free(struct exec *x)
 	CHECK_OBJ(x, EXEC_MAGIC);
 	if (x->state < EXEC_KILLING && x->sb != NULL &&
 	    x->sb->state == SANDBOX_READY)
-		x->host->backend->signal(x, SIGKILL, 1);
+		x->host->backend->signal(x, SIGKILL, EXEC_TREE);
 	if (x->busy > 0) {
 		x->doomed = 1;
 		return;

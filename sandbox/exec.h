@@ -33,6 +33,13 @@
 #define EXEC_STDIN_MAX (256 * 1024)
 #define EXEC_READ_MAX (64 * 1024) /* in one go, and of a drained stream */
 
+/* Whom a signal is for. */
+enum exec_reach {
+	EXEC_GROUP,       /* the command's process group */
+	EXEC_GROUP_SWEEP, /* that; and when the command ends, KILL to its tree */
+	EXEC_TREE         /* everything the command is known to have started */
+};
+
 enum exec_state {
 	EXEC_RUNNING,
 	EXEC_TERMINATING, /* TERM sent, the grace runs */

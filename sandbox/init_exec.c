@@ -302,6 +302,16 @@ limits_met(void)
 		   : 0;
 }
 
+static struct init_command *
+find_command(struct init *in, pid_t pid)
+{
+	for (unsigned i = 0; i < LIMIT_COMMANDS_PER_SANDBOX; i++) {
+		if (in->command[i].pid == pid)
+			return &in->command[i];
+	}
+	return NULL;
+}
+
 void
 init_reap(struct init *in)
 {
@@ -310,15 +320,15 @@ init_reap(struct init *in)
 	pid_t pid;
 
 	while ((pid = wait4(-1, &status, WNOHANG, &ru)) > 0) {
-		for (unsigned i = 0; i < LIMIT_COMMANDS_PER_SANDBOX; i++) {
-			struct init_command *c = &in->command[i];
+		struct init_command *c = find_command(in, pid), ended;
 
-			if (c->pid != pid)
-				continue;
-			c->pid = 0;
-			in->commands_n--;
-			send_exited(c->id, status, 0, &ru, limits_met());
-			break;
-		}
+		if (c == NULL)
+			continue;
+		ended = *c;
+		c->pid = 0;
+		in->commands_n--;
+		if (ended.sweep)
+			init_sweep(in, &ended); /* reaps, so it comes back */
+		send_exited(ended.id, status, 0, &ru, limits_met());
 	}
 }

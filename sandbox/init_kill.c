@@ -145,7 +145,7 @@ void
 init_serve_signal(struct init *in, const struct init_signal *m)
 {
 	for (unsigned i = 0; i < LIMIT_COMMANDS_PER_SANDBOX; i++) {
-		const struct init_command *c = &in->command[i];
+		struct init_command *c = &in->command[i];
 
 		if (c->pid == 0 || c->id != m->head.id)
 			continue;
@@ -153,6 +153,13 @@ init_serve_signal(struct init *in, const struct init_signal *m)
 			kill_tree(in, c->pid, in->exclusive == c->id);
 		else
 			kill(-c->pid, m->signo);
+		c->sweep |= (m->head.flags & SIGNAL_SWEEP) != 0;
 		return;
 	}
+}
+
+void
+init_sweep(struct init *in, const struct init_command *c)
+{
+	kill_tree(in, c->pid, in->exclusive == c->id);
 }

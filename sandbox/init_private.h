@@ -20,6 +20,7 @@
 struct init_command {
 	pid_t pid; /* 0: free */
 	uint32_t id;
+	int sweep; /* kill what it leaves behind when it ends */
 };
 
 struct init {
@@ -45,6 +46,7 @@ void init_reap(struct init *in);
 
 /* init_kill.c */
 void init_serve_signal(struct init *in, const struct init_signal *m);
+void init_sweep(struct init *in, const struct init_command *c);
 
 /* init_files.c; the message and its n bytes. */
 void init_serve_file(struct init *in, const struct init_file *m, size_t n);

@@ -128,7 +128,7 @@ int local_stock_return_cgroup(
 /* local_talk.c: messages with one init. */
 int local_exec(struct exec *x, const struct exec_spec *spec, const int fd[3],
     struct error *e);
-void local_signal(struct exec *x, int signo, int whole_tree);
+void local_signal(struct exec *x, int signo, enum exec_reach reach);
 int local_file(
     struct file_op *op, const struct file_request *r, struct error *e);
 void local_listen(struct local *l);  /* start reading from its socket */

@@ -192,13 +192,15 @@ local_exec(struct exec *x, const struct exec_spec *spec, const int fd[3],
 }
 
 void
-local_signal(struct exec *x, int signo, int whole_tree)
+local_signal(struct exec *x, int signo, enum exec_reach reach)
 {
-	struct init_signal m = {
-	    .head = {.bytes = sizeof m,
-		.verb = INIT_SIGNAL,
-		.flags = whole_tree ? SIGNAL_TREE : SIGNAL_GROUP,
-		.id = x->id},
+	static const uint16_t flags[] = {[EXEC_GROUP] = SIGNAL_GROUP,
+	    [EXEC_GROUP_SWEEP] = SIGNAL_SWEEP,
+	    [EXEC_TREE] = SIGNAL_TREE};
+	struct init_signal m = {.head = {.bytes = sizeof m,
+				    .verb = INIT_SIGNAL,
+				    .flags = flags[reach],
+				    .id = x->id},
 	    .signo = signo};
 	struct error e;
 

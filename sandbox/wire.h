@@ -145,7 +145,8 @@ struct init_exec {
 
 enum init_signal_flags {
 	SIGNAL_GROUP = 0, /* the command's process group */
-	SIGNAL_TREE = 1   /* all that the command started, as far as known */
+	SIGNAL_TREE = 1,  /* all that the command started, as far as known */
+	SIGNAL_SWEEP = 2  /* the group; KILL to the tree when it has ended */
 };
 
 struct init_signal {
