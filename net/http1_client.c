@@ -367,6 +367,7 @@ static int
 http1_opened(struct http_connection *c, struct error *e)
 {
 	(void)e;
+	c->is_settled = 1;
 	text_init(&c->in, IN_BYTES_MAX);
 	loop_deferred_init(&c->again, c->origin->client->loop, stash_ready);
 	stream_own(c->stream, ready, c);

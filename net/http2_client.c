@@ -248,8 +248,10 @@ on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *user)
 		return 0;
 	if (frame->hd.type == NGHTTP2_GOAWAY)
 		got_goaway(k, frame);
-	if (frame->hd.type == NGHTTP2_SETTINGS)
+	if (frame->hd.type == NGHTTP2_SETTINGS) {
+		k->conn->is_settled = 1;
 		origin_wake(k->conn->origin); /* more streams, perhaps */
+	}
 	if (frame->hd.type == NGHTTP2_HEADERS) {
 		call = call_of(k, frame->hd.stream_id);
 		if (call != NULL)
@@ -386,12 +388,15 @@ go_on(struct client_h2 *k)
 	if (h2_write(&k->h2, client->out, sizeof client->out, &e) == -1) {
 		break_off(k, &e);
 	} else if (h2_is_over(&k->h2)) {
-		error_set(&e,
-		    k->h2.complaint != NULL ? ERROR_PROTOCOL : ERROR_CLOSED, 0,
-		    "HTTP/2: %s",
-		    k->h2.complaint != NULL
-			? k->h2.complaint
-			: "the server ended the connection");
+		/* Ended by the server's GOAWAY, or by what it did wrong. */
+		if (k->is_closing && k->h2.complaint == NULL)
+			error_set(&e, ERROR_CLOSED, 0,
+			    "HTTP/2: the server ended the connection");
+		else
+			error_set(&e, ERROR_PROTOCOL, 0, "HTTP/2: %s",
+			    k->h2.complaint != NULL
+				? k->h2.complaint
+				: "the frames make no sense");
 		break_off(k, &e);
 	}
 	wipe(client->out, sizeof client->out);

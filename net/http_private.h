@@ -71,6 +71,7 @@ struct http_connection {
 	struct list calls;
 	unsigned long long served; /* answers that ended well on it */
 	struct loop_timer idle;
+	int is_settled;  /* how many calls it may carry is known */
 	int in_callback; /* closing waits until the callback is over */
 	int is_doomed;
 

@@ -240,11 +240,25 @@ open_one(struct http_origin *o)
 	return -1;
 }
 
+static unsigned
+unsettled(const struct http_origin *o)
+{
+	const struct list *busy = &o->connections[CONNECTION_BUSY];
+	unsigned count = 0;
+
+	for (struct list_node *n = list_first(busy); n != NULL;
+	     n = list_next(busy, n))
+		if (!container_of(n, struct http_connection, node)->is_settled)
+			count++;
+	return count;
+}
+
 /* How many connections should be opened now. */
 static unsigned
 openings_needed(const struct http_origin *o)
 {
-	unsigned opening = o->connections[CONNECTION_OPENING].length;
+	unsigned opening =
+	    o->connections[CONNECTION_OPENING].length + unsettled(o);
 	unsigned all = origin_connections(o), want;
 
 	/* One connection may serve all, once the protocol is known. */

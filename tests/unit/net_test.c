@@ -250,8 +250,10 @@ echo_request(void *owner, struct exchange *x)
 		    x, (void *)(uintptr_t)strtoul(target.p + 5, NULL, 10));
 		pump(x);
 	} else if (span_is(target, "/hold")) {
-		assert_true(e->nheld < 64);
-		e->held[e->nheld++] = x;
+		if (e->nheld < 64)
+			e->held[e->nheld++] = x;
+		else
+			server_answer(x, 503, "text/plain", span_of("full"));
 	} else if (span_is(target, "/reset")) {
 		server_reset(x);
 	} else if (span_is(target, "/cut")) {
@@ -384,6 +386,14 @@ raw_close(struct raw_connection *c)
 	c->stream = NULL;
 }
 
+static struct span
+raw_text(const struct raw_step *step)
+{
+	if (step->n > 0)
+		return (struct span){step->text, step->n};
+	return span_of(step->text);
+}
+
 static void
 raw_play(struct raw_connection *c)
 {
@@ -399,6 +409,13 @@ raw_play(struct raw_connection *c)
 			}
 			c->newlines = 0;
 			break;
+		case RAW_BYTES:
+			if (c->heard < c->step->n) {
+				stream_want(c->stream, LOOP_READ);
+				return;
+			}
+			c->heard = 0;
+			break;
 		case RAW_SLOW:
 			left = span_slice(
 			    span_of(c->step->text), c->offset, c->offset + 1);
@@ -409,7 +426,7 @@ raw_play(struct raw_connection *c)
 			loop_timer_start(&c->pace, 0);
 			return;
 		case RAW_SEND:
-			left = span_of(c->step->text);
+			left = raw_text(c->step);
 			left = span_slice(left, c->offset, left.n);
 			if (left.n == 0)
 				break;
@@ -457,6 +474,7 @@ raw_ready(struct stream *s, int want)
 		switch (stream_read(s, in, sizeof in, &got)) {
 		case IO_DONE:
 			text_add(&c->peer->heard, (struct span){in, got});
+			c->heard += got;
 			for (size_t i = 0; i < got; i++) {
 				if (in[i] == '\n' && c->newlines < 2)
 					c->newlines++;
@@ -471,7 +489,8 @@ raw_ready(struct stream *s, int want)
 			return;
 		}
 	}
-	if (c->step->kind == RAW_HEAD || (want & LOOP_WRITE))
+	if (c->step->kind == RAW_HEAD || c->step->kind == RAW_BYTES ||
+	    (want & LOOP_WRITE))
 		raw_play(c);
 }
 

@@ -79,6 +79,7 @@ struct http_origin *echo_origin(struct echo *e);
 
 enum raw_kind {
 	RAW_HEAD,  /* wait until an empty line came */
+	RAW_BYTES, /* wait until n more bytes came */
 	RAW_SEND,  /* send text */
 	RAW_SLOW,  /* send text byte by byte, a turn of the loop each */
 	RAW_FIN,   /* close */
@@ -89,6 +90,7 @@ enum raw_kind {
 struct raw_step {
 	enum raw_kind kind;
 	const char *text;
+	size_t n; /* of text; 0: up to its NUL */
 };
 
 #define RAW_CONNECTIONS 64
@@ -100,6 +102,7 @@ struct raw_connection {
 	size_t offset; /* in step->text */
 	struct loop_timer pace;
 	unsigned newlines;
+	size_t heard; /* since the last RAW_BYTES */
 };
 struct raw_peer {
 	struct tcp_listener listener;
