@@ -78,12 +78,13 @@ add_runs(const struct progress *p, struct text *t)
 	double rate = (double)ended(c) / seconds_since(p);
 	uint64_t all = p->batch->source.tasks;
 	uint64_t left = c->running + batch_left(p->batch);
+	unsigned active = sched_active(p->batch->engine.supplies.sched);
 
 	text_printf(t, "%llu", (unsigned long long)(ended(c) + c->skipped));
 	if (all > 0)
 		text_printf(t, "/%llu", (unsigned long long)all);
-	text_printf(t, " done, %llu running, %llu failed",
-	    (unsigned long long)c->running, (unsigned long long)c->failed);
+	text_printf(t, " done, %u running, %llu failed", active,
+	    (unsigned long long)c->failed);
 	if (c->skipped > 0)
 		text_printf(
 		    t, ", %llu skipped", (unsigned long long)c->skipped);
