@@ -25,13 +25,13 @@ static const char *const durability_names[] = {
 
 static const struct field settings_fields[] = {
     {"$schema", FIELD_NOTHING, .doc = "where an editor finds the schema"},
-    {"runs", FIELD_SIZE, AT(runs), .min = 1, .max = COUNT_MAX, .preset = 64,
+    {"runs", FIELD_COUNT, AT(runs), .min = 1, .max = COUNT_MAX, .preset = 64,
 	.doc = "runs at once, where -j says nothing"},
-    {"sandboxes", FIELD_SIZE, AT(sandboxes), .max = COUNT_MAX,
+    {"sandboxes", FIELD_COUNT, AT(sandboxes), .max = COUNT_MAX,
 	.doc = "sandboxes alive at once; 0: as many as runs"},
-    {"commands", FIELD_SIZE, AT(commands), .max = COUNT_MAX,
+    {"commands", FIELD_COUNT, AT(commands), .max = COUNT_MAX,
 	.doc = "commands running at once; 0: four a processor"},
-    {"model_calls", FIELD_SIZE, AT(model_calls), .max = COUNT_MAX,
+    {"model_calls", FIELD_COUNT, AT(model_calls), .max = COUNT_MAX,
 	.doc = "model calls in flight at once; 0: as many as runs"},
     {"durability", FIELD_CHOICE, AT(durability), .names = durability_names,
 	.doc = "normal survives any crash of skep, full also power loss"},

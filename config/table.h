@@ -27,6 +27,7 @@ struct text;
 enum field_type {
 	FIELD_BOOL,   /* int */
 	FIELD_INT,    /* int64_t, min..max */
+	FIELD_COUNT,  /* uint64_t, min..max */
 	FIELD_REAL,   /* double, min..max */
 	FIELD_SIZE,   /* uint64_t: a number of bytes or "64M" */
 	FIELD_TIME,   /* uint64_t, milliseconds: seconds, or "250ms", "2h" */
@@ -96,7 +97,8 @@ struct table_reader {
 	const char *file;            /* for messages */
 	const char *folder;          /* absolute, or NULL: no paths here */
 	struct json_doc *doc;
-	int untrusted; /* written by a caller, not by the operator */
+	int untrusted;   /* written by a caller, not by the operator */
+	int is_override; /* no file: lines and columns mean nothing */
 	size_t path_n;
 	char path[TABLE_PATH_MAX]; /* of what is being read, for overrides */
 };

@@ -27,7 +27,8 @@ table_complain(struct table_reader *r, int v, const char *fmt, ...)
 	va_end(ap);
 	/* Finding a place is linear; more are only counted. */
 	if (r->doc != NULL && v != -1 && r->complaints->n < COMPLAINTS_KEPT) {
-		json_place(r->doc, v, &at);
+		if (!r->is_override)
+			json_place(r->doc, v, &at);
 		json_path(r->doc, v, place, sizeof place);
 	}
 	return complain(r->complaints, ERROR_SYNTAX, r->file, at.line,
@@ -69,6 +70,7 @@ preset(const struct field *f, char *base)
 	case FIELD_REAL:
 		*(double *)at = f->preset;
 		break;
+	case FIELD_COUNT:
 	case FIELD_SIZE:
 	case FIELD_TIME:
 		*(uint64_t *)at = (uint64_t)f->preset;
@@ -167,6 +169,7 @@ table_override(struct table_reader *r, const struct field *f, const char *text,
 	text_init(&t, LIMIT_CONFIG_FILE);
 	o.file = from;
 	o.doc = &d;
+	o.is_override = 1;
 	o.overrides = NULL;
 	o.folder = NULL; /* paths on a command line are from where we are */
 	if (parse_override(&d, f, text, &t) == -1)

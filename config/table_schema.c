@@ -47,9 +47,10 @@ write_type(struct json_writer *w, const struct field *f)
 		json_put_str(w, "type", "boolean");
 		break;
 	case FIELD_INT:
+	case FIELD_COUNT:
 	case FIELD_REAL:
 		json_put_str(
-		    w, "type", f->type == FIELD_INT ? "integer" : "number");
+		    w, "type", f->type == FIELD_REAL ? "number" : "integer");
 		put_number(w, "minimum", f->min);
 		put_number(w, "maximum", f->max);
 		break;
@@ -120,10 +121,8 @@ write_preset(struct json_writer *w, const struct field *f)
 {
 	switch (f->type) {
 	case FIELD_INT:
+	case FIELD_COUNT:
 	case FIELD_REAL:
-		if (f->preset != 0)
-			put_number(w, "default", f->preset);
-		break;
 	case FIELD_SIZE:
 		if (f->preset != 0)
 			put_number(w, "default", f->preset);

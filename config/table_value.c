@@ -27,6 +27,17 @@ read_int(struct table_reader *r, const struct field *f, int v, int64_t *out)
 }
 
 static int
+read_count(struct table_reader *r, const struct field *f, int v, uint64_t *out)
+{
+	int64_t value;
+
+	if (read_int(r, f, v, &value) == -1)
+		return -1;
+	*out = (uint64_t)value;
+	return 0;
+}
+
+static int
 read_real(struct table_reader *r, const struct field *f, int v, double *out)
 {
 	char wanted[96];
@@ -220,6 +231,8 @@ table_value(struct table_reader *r, const struct field *f, int v, void *base)
 		return read_bool(r, v, at);
 	case FIELD_INT:
 		return read_int(r, f, v, at);
+	case FIELD_COUNT:
+		return read_count(r, f, v, at);
 	case FIELD_REAL:
 		return read_real(r, f, v, at);
 	case FIELD_SIZE:

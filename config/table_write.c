@@ -95,6 +95,7 @@ write_field(struct json_writer *w, const struct field *f, const char *base,
 	case FIELD_REAL:
 		json_put_real(w, f->name, *(const double *)at);
 		break;
+	case FIELD_COUNT:
 	case FIELD_SIZE:
 		json_put_uint(w, f->name, *(const uint64_t *)at);
 		break;
