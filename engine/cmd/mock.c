@@ -80,7 +80,8 @@ start_tls(struct mock_run *r, struct error *e)
 {
 	struct tls_cert_settings names = {
 	    .names = {"127.0.0.1", "::1", "localhost", NULL}};
-	struct tls_server_settings settings = {.alpn = {"http/1.1", NULL}};
+	struct tls_server_settings settings = {
+	    .alpn = {"h2", "http/1.1", NULL}};
 	struct tls_cert cert;
 	int rc = -1;
 
