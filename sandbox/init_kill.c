@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 /*
@@ -25,6 +26,7 @@
 
 #define SCAN_MAX 4096
 #define ROUNDS_MAX 64
+#define ROUNDS_BUSY 8 /* then the dying are given time to die */
 
 struct seen {
 	pid_t pid, parent, session;
@@ -125,6 +127,8 @@ mark(pid_t leader, int orphans, unsigned n)
 static void
 kill_tree(struct init *in, pid_t leader, int orphans)
 {
+	const struct timespec moment = {.tv_nsec = 1000000};
+
 	kill(-leader, SIGKILL);
 	for (int round = 0; round < ROUNDS_MAX; round++) {
 		unsigned n = scan(), hit = 0;
@@ -138,6 +142,8 @@ kill_tree(struct init *in, pid_t leader, int orphans)
 		init_reap(in);
 		if (hit == 0)
 			return;
+		if (round >= ROUNDS_BUSY)
+			nanosleep(&moment, NULL);
 	}
 }
 
