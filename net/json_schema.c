@@ -9,8 +9,9 @@
 
 #define GOALS_MAX 16384
 #define CHOICES_MAX 256
-#define STEPS_MAX 1000000 /* anyOf within anyOf can take for ever */
-#define HOPS_MAX 64       /* from $ref to $ref at one value */
+/* anyOf within anyOf could take for ever: what a document may cost. */
+#define STEPS_MAX(values) (10000 + 64L * (values))
+#define HOPS_MAX 64 /* from $ref to $ref at one value */
 
 /* Value v, and with in != -1 all elements of in behind it, must fit s. */
 struct goal {
@@ -203,7 +204,7 @@ search(struct search *x)
 		while (x->choices > 0 &&
 		       x->goals == x->choice[x->choices - 1].base)
 			x->choices--; /* this anyOf is satisfied */
-		if (steps == STEPS_MAX)
+		if (steps == STEPS_MAX(x->doc->tokens))
 			return error_set(x->e, ERROR_TOO_BIG, 0,
 			    "the schema takes too long to check");
 		if (x->goals > 0 && step(x) == -1 && go_back(x) == -1)
