@@ -11,3 +11,5 @@ echo 'batch: 1,000 runs of 5 commands over TLS, beside posix_spawn'
 /usr/bin/python3 -B bench/bench_batch.py "$build"
 echo 'compare: one sandboxed command, beside other tools'
 /usr/bin/python3 -B bench/compare.py "$build"
+echo 'json: reading answers of a model, beside jsmn alone and Python'
+"$build"/bench/bench_json 7

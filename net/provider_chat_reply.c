@@ -12,22 +12,30 @@
 
 /* --- pieces --- */
 
+/* A raw value; what is no string, or an empty one, adds nothing. */
 static int
-feed(struct model_reply *r, enum block_kind kind, int v)
+feed_raw(struct model_reply *r, enum block_kind kind, struct span raw)
 {
-	struct span piece = json_inner(&r->doc, v);
 	struct reply_block *b;
 
-	if (json_type(&r->doc, v) != JSON_STRING || piece.n == 0)
+	if (raw.n <= 2 || raw.p[0] != '"')
 		return 0;
 	if (kind == BLOCK_TEXT)
-		reply_tell_text(r, v);
+		reply_tell_raw(r, raw, r->watch.text);
 	else if (kind == BLOCK_REASONING)
-		reply_tell_reasoning(r, v);
+		reply_tell_raw(r, raw, r->watch.reasoning);
 	b = block_find(r, kind, 0);
 	if (b == NULL)
 		b = block_add(r, kind, 0);
-	return b == NULL ? -1 : block_append(r, b, piece);
+	if (b == NULL)
+		return -1;
+	return block_append(r, b, span_slice(raw, 1, raw.n - 1));
+}
+
+static int
+feed(struct model_reply *r, enum block_kind kind, int v)
+{
+	return feed_raw(r, kind, json_raw(&r->doc, v));
 }
 
 /* Content is a string, or, of some servers, a list of parts. */
@@ -202,6 +210,50 @@ feed_chunk(struct model_reply *r, const char *message)
 	return feed_choices(r, json_get(d, 0, "choices"), message);
 }
 
+/* A delta that adds text and nothing else: its text, raw; else n == 0. */
+static struct span
+only_text(const struct json_peek *delta)
+{
+	struct span text = {NULL, 0};
+
+	for (unsigned i = 0; i < delta->members; i++) {
+		const struct json_member *m = &delta->member[i];
+
+		if (span_is(m->key, "content") && m->value.p[0] == '"')
+			text = m->value;
+		else if (!span_is(m->key, "role") && !span_is(m->value, "null"))
+			return (struct span){NULL, 0};
+	}
+	return text;
+}
+
+/*
+ * Nearly every chunk is one choice with one piece of text: that much is seen
+ * by peeking into the choice and into its delta.
+ */
+static int
+peek_text(struct model_reply *r, struct span choices)
+{
+	struct json_peek choice, delta;
+	struct span index, stop, text;
+	struct error e;
+
+	choices = span_trim(span_slice(choices, 1, choices.n - 1));
+	if (json_peek(&choice, choices, 0, &e) == -1 || !choice.is_whole)
+		return 0;
+	index = json_peek_get(&choice, "index");
+	stop = json_peek_get(&choice, "finish_reason");
+	if ((index.n > 0 && !span_is(index, "0")) ||
+	    (stop.n > 0 && !span_is(stop, "null")) ||
+	    json_peek(&delta, json_peek_get(&choice, "delta"), 0, &e) == -1 ||
+	    !delta.is_whole)
+		return 0;
+	text = only_text(&delta);
+	if (text.n == 0)
+		return 0;
+	return feed_raw(r, BLOCK_TEXT, text) == -1 ? -1 : 1;
+}
+
 /* Of all chunks but the first and last, only the choices are of interest. */
 static int
 peek(struct model_reply *r, const struct json_peek *k)
@@ -209,11 +261,15 @@ peek(struct model_reply *r, const struct json_peek *k)
 	struct span usage = json_peek_get(k, "usage");
 	struct span choices = json_peek_get(k, "choices");
 	struct error e;
+	int done;
 
-	if (r->id.n == 0 || r->model.n == 0 || choices.n == 0 ||
+	if (r->id.n == 0 || r->model.n == 0 || choices.n < 2 ||
 	    json_peek_get(k, "error").n > 0 ||
 	    (usage.n > 0 && !span_is(usage, "null")))
 		return 0;
+	done = choices.p[0] == '[' ? peek_text(r, choices) : 0;
+	if (done != 0)
+		return done;
 	if (json_parse_value(&r->doc, k, choices, &e) == -1)
 		return reply_fail(r, ERROR_INTERNAL, 1, "%s", e.text);
 	return feed_choices(r, 0, "delta") == -1 ? -1 : 1;

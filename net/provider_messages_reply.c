@@ -156,30 +156,36 @@ numbered(struct model_reply *r, int64_t index)
 	return NULL;
 }
 
-static int
-feed_block(struct model_reply *r, struct reply_block *b, int delta)
-{
-	const struct json_doc *d = &r->doc;
-	int text = json_get(d, delta, "text");
-	int thinking = json_get(d, delta, "thinking");
-	int json = json_get(d, delta, "partial_json");
-	int seal = json_get(d, delta, "signature");
+/* What a delta may hold, raw. */
+struct piece {
+	struct span text, thinking, json, seal;
+};
 
-	if (json_type(d, seal) == JSON_STRING)
-		text_add(&b->raw, json_inner(d, seal));
-	if (json_type(d, text) == JSON_STRING && b->kind == BLOCK_TEXT) {
-		reply_tell_text(r, text);
-		return block_append(r, b, json_inner(d, text));
+static int
+is_string(struct span raw)
+{
+	return raw.n >= 2 && raw.p[0] == '"';
+}
+
+static int
+feed_block(struct model_reply *r, struct reply_block *b, const struct piece *d)
+{
+	struct span add = {NULL, 0};
+
+	if (is_string(d->seal))
+		text_add(&b->raw, span_slice(d->seal, 1, d->seal.n - 1));
+	if (is_string(d->text) && b->kind == BLOCK_TEXT) {
+		reply_tell_raw(r, d->text, r->watch.text);
+		add = d->text;
+	} else if (is_string(d->thinking) && b->kind == BLOCK_REASONING) {
+		reply_tell_raw(r, d->thinking, r->watch.reasoning);
+		add = d->thinking;
+	} else if (is_string(d->json) &&
+		   (b->kind == BLOCK_CALL || b->kind == BLOCK_TEXT)) {
+		add = d->json;
 	}
-	if (json_type(d, thinking) == JSON_STRING &&
-	    b->kind == BLOCK_REASONING) {
-		reply_tell_reasoning(r, thinking);
-		return block_append(r, b, json_inner(d, thinking));
-	}
-	if (json_type(d, json) == JSON_STRING &&
-	    (b->kind == BLOCK_CALL || b->kind == BLOCK_TEXT))
-		return block_append(r, b, json_inner(d, json));
-	return 0;
+	return add.n <= 2 ? 0
+			  : block_append(r, b, span_slice(add, 1, add.n - 1));
 }
 
 /* --- events --- */
@@ -211,11 +217,19 @@ on_block_start(struct model_reply *r)
 static int
 on_block_delta(struct model_reply *r)
 {
+	const struct json_doc *d = &r->doc;
 	struct reply_block *b = numbered(r, index_of(r));
+	int v = json_get(d, 0, "delta");
+	struct piece piece = {
+	    .text = json_raw(d, json_get(d, v, "text")),
+	    .thinking = json_raw(d, json_get(d, v, "thinking")),
+	    .json = json_raw(d, json_get(d, v, "partial_json")),
+	    .seal = json_raw(d, json_get(d, v, "signature")),
+	};
 
 	if (b == NULL)
 		return bad_block(r, index_of(r));
-	return feed_block(r, b, json_get(&r->doc, 0, "delta"));
+	return feed_block(r, b, &piece);
 }
 
 static int
@@ -268,21 +282,25 @@ event(struct model_reply *r, const struct sse_event *ev)
 static int
 peek(struct model_reply *r, const struct json_peek *k)
 {
-	struct span index = json_peek_get(k, "index");
 	struct span delta = json_peek_get(k, "delta");
 	struct reply_block *b;
+	struct json_peek d;
+	struct piece piece;
 	unsigned long long n;
 	struct error e;
 
 	if (!span_is(json_peek_get(k, "type"), "\"content_block_delta\"") ||
-	    span_to_u64(index, REPLY_ITEMS_MAX, &n) == -1 || delta.n == 0)
+	    span_to_u64(json_peek_get(k, "index"), REPLY_ITEMS_MAX, &n) == -1 ||
+	    json_peek(&d, delta, 0, &e) == -1 || !d.is_whole)
 		return 0;
 	b = numbered(r, (int64_t)n);
 	if (b == NULL)
 		return bad_block(r, (int64_t)n);
-	if (json_parse_value(&r->doc, k, delta, &e) == -1)
-		return reply_fail(r, ERROR_INTERNAL, 1, "%s", e.text);
-	return feed_block(r, b, 0) == -1 ? -1 : 1;
+	piece.text = json_peek_get(&d, "text");
+	piece.thinking = json_peek_get(&d, "thinking");
+	piece.json = json_peek_get(&d, "partial_json");
+	piece.seal = json_peek_get(&d, "signature");
+	return feed_block(r, b, &piece) == -1 ? -1 : 1;
 }
 
 static int
