@@ -75,7 +75,8 @@ add_on_one_line(struct text *t, struct span s)
 static void
 note_refusal(struct model_reply *r, const struct item *it)
 {
-	if (memmem(it->payload.p, it->payload.n, "refusal", 7) == NULL)
+	if (it->payload.n == 0 ||
+	    memmem(it->payload.p, it->payload.n, "refusal", 7) == NULL)
 		return;
 	text_clear(&r->told);
 	if (item_add_refusal(it, &r->told))

@@ -284,6 +284,10 @@ plain_answers_are_read_too(void **state)
 	assert_string_equal(r.error.text, "server_error: m");
 	reply_release(&r);
 
+	assert_int_equal(whole(&r, "{\"output\":[{\"type\":\"message\"}]}"), 0);
+	assert_int_equal(r.items, 1);
+	reply_release(&r);
+
 	assert_int_equal(whole(&r, "[]"), -1);
 	assert_int_equal(r.error.code, ERROR_MODEL_PROTOCOL);
 	reply_release(&r);
