@@ -240,10 +240,10 @@ status_end(struct model_answer *a, struct attempt_end *end)
 	end->c.event = RETRY_EV_STATUS;
 	end->c.status = a->status;
 	end->c.head = a->head;
-	if (a->is_bad_redirect)
+	if (a->is_bad_redirect && a->place.n > 0)
 		return error_set(&end->error, ERROR_MODEL_REJECTED, 0,
 		    "status %d to \"%.*s\", which is not followed", a->status,
-		    (int)a->place.n, a->place.n > 0 ? a->place.p : "");
+		    (int)a->place.n, a->place.p);
 	provider_read_error(
 	    a->status, text_span(&a->body), &end->error, &end->c.is_final);
 	return -1;

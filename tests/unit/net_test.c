@@ -294,7 +294,7 @@ net_write_file(char path[64], struct span text)
 {
 	int fd;
 
-	strcpy(path, "/tmp/skep-test-XXXXXX");
+	strcpy(path, "/tmp/net-test-XXXXXX");
 	fd = mkstemp(path);
 	assert_true(fd != -1);
 	assert_int_equal(write(fd, text.p, text.n), text.n);

@@ -336,6 +336,7 @@ each_failure_has_its_code(void **state)
 		ERROR_MODEL_REJECTED, 1},
 	    {ERROR_ANSWER("404", "", ""), ERROR_MODEL_REJECTED, 1},
 	    {ERROR_ANSWER("501", "", ""), ERROR_MODEL_REJECTED, 1},
+	    {ERROR_ANSWER("302", "", "moved"), ERROR_MODEL_REJECTED, 1},
 	    {ERROR_ANSWER("302", "Location: /x\r\n", ""), ERROR_MODEL_REJECTED,
 		1},
 	    {ERROR_ANSWER("503", "", ""), ERROR_MODEL_UNAVAILABLE, 2},

@@ -386,7 +386,7 @@ a_unix_socket_serves_as_well(void **state)
 	(void)state;
 	echo_start(&ec, 0, NULL);
 	server = ec.server;
-	snprintf(path, sizeof path, "/tmp/skep-test-%ld.sock", (long)getpid());
+	snprintf(path, sizeof path, "/tmp/net-test-%ld.sock", (long)getpid());
 	assert_int_equal(address_unix(&s.at, span_of(path), &e), 0);
 	ec.set = s;
 	ec.tls = NULL;
