@@ -5,8 +5,11 @@
 
 #include "config/agent.h"
 #include "config/profile.h"
+#include "engine/base/alloc_guard.h"
 #include "engine/base/check.h"
 #include "engine/base/os.h"
+#include "engine/base/pool.h"
+#include "engine/base/text.h"
 #include "engine/sched.h"
 #include "net/http.h"
 #include "net/model_call.h"
@@ -25,6 +28,7 @@ feed(void *owner)
 {
 	struct engine *en = owner;
 
+	lag_add(&en->lag, loop_lag_us(en->loop));
 	en->source->feed(en->owner);
 }
 
@@ -417,7 +421,10 @@ engine_open(struct engine *en, const struct engine_settings *set,
 void
 engine_run(struct engine *en)
 {
+	alloc_guard_arm(); /* start-up is over */
 	loop_run(en->loop);
+	alloc_guard_report();
+	alloc_guard_disarm();
 }
 
 void
@@ -473,6 +480,22 @@ engine_close(struct engine *en)
 	if (en->loop != NULL)
 		loop_free(en->loop);
 	state_dir_close(&en->state);
+}
+
+void
+engine_account(const struct engine *en, struct text *out)
+{
+	const struct sched *s = en->supplies.sched;
+
+	text_printf(out,
+	    "%llu turns of the loop, p50 %.3f ms, p99 %.3f ms, longest %.3f "
+	    "ms; %.1f MB of the pool at most; at most %u model calls, %u "
+	    "sandboxes at once",
+	    (unsigned long long)en->lag.turns,
+	    (double)lag_quantile(&en->lag, 0.5) / 1000,
+	    (double)lag_quantile(&en->lag, 0.99) / 1000,
+	    (double)en->lag.max_us / 1000, (double)pool_peak() / 1e6,
+	    sched_models(s)->taken_peak, sched_sandboxes(s)->taken_peak);
 }
 
 int

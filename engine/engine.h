@@ -14,6 +14,7 @@
 #include "engine/base/secret.h"
 #include "engine/control.h"
 #include "engine/errand.h"
+#include "engine/lag.h"
 #include "engine/signals.h"
 #include "engine/state_dir.h"
 
@@ -60,6 +61,7 @@ struct engine {
 	struct control control;
 	struct loop_timer drain_timer;
 	uint64_t drain_ms;
+	struct lag lag;
 	const struct engine_source *source;
 	void *owner;
 	struct error error; /* why it stopped, when it had to */
@@ -88,6 +90,12 @@ void engine_fail(struct engine *en, const struct error *e);
 
 /* Kill what is left and give everything back. */
 void engine_close(struct engine *en);
+
+/*
+ * Append what -v tells at the end: turns of the loop and how long they took,
+ * memory, what ran at once at most.
+ */
+void engine_account(const struct engine *en, struct text *out);
 
 /* 128 + the signal that ended it early; 0 when none did. */
 int engine_signal_status(const struct engine *en);

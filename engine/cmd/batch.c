@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "engine/base/text.h"
 #include "engine/batch.h"
 #include "engine/cli.h"
 #include "engine/launch.h"
@@ -41,6 +42,17 @@ note(void *owner, const char *text)
 	progress_note(owner, text);
 }
 
+static void
+account_for_engine(struct cli *cli, const struct engine *en)
+{
+	struct text t;
+
+	text_init(&t, 4096);
+	engine_account(en, &t);
+	cli_note(cli, "%s", t.p);
+	text_release(&t);
+}
+
 /* 0 all good, 1 a run failed; what was interrupted says by what. */
 static int
 status_of(struct cli *cli, const struct batch *b, struct progress *p)
@@ -49,6 +61,8 @@ status_of(struct cli *cli, const struct batch *b, struct progress *p)
 	int status = engine_signal_status(&b->engine);
 
 	progress_account(p);
+	if (cli->verbose > 0)
+		account_for_engine(cli, &b->engine);
 	if (status != 0)
 		return status;
 	if (c->delivered == 0 && c->skipped == c->tasks)
