@@ -389,8 +389,8 @@ raw_close(struct raw_connection *c)
 static struct span
 raw_text(const struct raw_step *step)
 {
-	if (step->n > 0)
-		return (struct span){step->text, step->n};
+	if (step->kind == RAW_SPAN)
+		return *(const struct span *)(const void *)step->text;
 	return span_of(step->text);
 }
 
@@ -410,7 +410,7 @@ raw_play(struct raw_connection *c)
 			c->newlines = 0;
 			break;
 		case RAW_BYTES:
-			if (c->heard < c->step->n) {
+			if (c->heard < strtoul(c->step->text, NULL, 10)) {
 				stream_want(c->stream, LOOP_READ);
 				return;
 			}
@@ -426,6 +426,7 @@ raw_play(struct raw_connection *c)
 			loop_timer_start(&c->pace, 0);
 			return;
 		case RAW_SEND:
+		case RAW_SPAN:
 			left = raw_text(c->step);
 			left = span_slice(left, c->offset, left.n);
 			if (left.n == 0)

@@ -79,8 +79,9 @@ struct http_origin *echo_origin(struct echo *e);
 
 enum raw_kind {
 	RAW_HEAD,  /* wait until an empty line came */
-	RAW_BYTES, /* wait until n more bytes came */
+	RAW_BYTES, /* wait until as many bytes came as text says in decimal */
 	RAW_SEND,  /* send text */
+	RAW_SPAN,  /* send the bytes of the struct span that text points to */
 	RAW_SLOW,  /* send text byte by byte, a turn of the loop each */
 	RAW_FIN,   /* close */
 	RAW_RESET, /* close with a reset */
@@ -90,7 +91,6 @@ enum raw_kind {
 struct raw_step {
 	enum raw_kind kind;
 	const char *text;
-	size_t n; /* of text; 0: up to its NUL */
 };
 
 #define RAW_CONNECTIONS 64

@@ -318,7 +318,7 @@ fail_with(const struct raw_step *script, struct http_counts *n)
 	return f;
 }
 
-#define SCRIPT(...) ((const struct raw_step[]){__VA_ARGS__, {RAW_END, NULL, 0}})
+#define SCRIPT(...) ((const struct raw_step[]){__VA_ARGS__, {RAW_END, NULL}})
 #define OK_HEAD "HTTP/1.1 200 OK\r\n"
 
 static void

@@ -315,6 +315,7 @@ fail_against(struct frames *f, struct http_counts *n)
 {
 	enum { ROUNDS = 4 };
 	struct raw_step script[4 * ROUNDS];
+	const struct span bytes = {f->bytes, f->n};
 	struct http_origin_settings s = {.http2_unasked = 1};
 	struct http_request q = {.method = "GET",
 	    .target = span_of("/"),
@@ -327,10 +328,11 @@ fail_against(struct frames *f, struct http_counts *n)
 	struct error e;
 
 	for (int i = 0; i < ROUNDS; i++) {
-		script[4 * i] = (struct raw_step){RAW_BYTES, NULL, 60};
-		script[4 * i + 1] = (struct raw_step){RAW_SEND, f->bytes, f->n};
-		script[4 * i + 2] = (struct raw_step){RAW_STALL, NULL, 0};
-		script[4 * i + 3] = (struct raw_step){RAW_END, NULL, 0};
+		script[4 * i] = (struct raw_step){RAW_BYTES, "60"};
+		script[4 * i + 1] =
+		    (struct raw_step){RAW_SPAN, (const char *)&bytes};
+		script[4 * i + 2] = (struct raw_step){RAW_STALL, NULL};
+		script[4 * i + 3] = (struct raw_step){RAW_END, NULL};
 	}
 	raw_start(&p, script);
 	s.url = span_of(p.url);

@@ -10,7 +10,7 @@
 #include "net/model_call.h"
 #include "tests/unit/net_test.h"
 
-#define SCRIPT(...) ((const struct raw_step[]){__VA_ARGS__, {RAW_END, NULL, 0}})
+#define SCRIPT(...) ((const struct raw_step[]){__VA_ARGS__, {RAW_END, NULL}})
 #define EVENTS                \
 	"HTTP/1.1 200 OK\r\n" \
 	"Content-Type: text/event-stream\r\nX-Request-Id: req-7\r\n\r\n"
