@@ -48,6 +48,8 @@ struct cgroup_host {
 	char name[64]; /* of the base directories */
 	int single;    /* there will be one group: base itself is it */
 	uint64_t next; /* serial of the next group */
+	int leaf_dir;  /* version 2: the group we stepped down from, or -1 */
+	char leaf[32]; /* into this one */
 	char why[160]; /* when kind is NONE or a controller is missing: why */
 };
 

@@ -308,19 +308,19 @@ has_word(const char *text, const char *word)
 	return 0;
 }
 
-/* The controllers that children of dir can have, switched on if need be. */
+/*
+ * The controllers that children of dir can have, switched on if need be.  All
+ * or none: with pids or cpu alone a group that has processes would become a
+ * threaded one, whose children can have no processes.
+ */
 static unsigned
 switch_on(int dir)
 {
 	char text[256];
 	unsigned has = 0;
 
-	for (int c = 0; c < CGROUP_CONTROLLERS; c++) {
-		char word[16];
-
-		snprintf(word, sizeof word, "+%s", controllers[c]);
-		(void)cgroup_write(dir, "cgroup.subtree_control", word);
-	}
+	if (cgroup_write(dir, "cgroup.subtree_control", "+memory +pids") == 0)
+		(void)cgroup_write(dir, "cgroup.subtree_control", "+cpu");
 	if (cgroup_read(dir, "cgroup.subtree_control", text, sizeof text) == -1)
 		return 0;
 	for (int c = 0; c < CGROUP_CONTROLLERS; c++)
@@ -349,6 +349,73 @@ try_v2(struct cgroup_host *h, int dir)
 	return 0;
 }
 
+/* Is the process ourselves or a child of ours, as the zygote is? */
+static int
+is_family(long pid)
+{
+	char name[32], stat[512], *p;
+	int dir;
+
+	if (pid == getpid())
+		return 1;
+	snprintf(name, sizeof name, "/proc/%ld", pid);
+	dir = os->open(name, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+	if (dir == -1)
+		return 0;
+	p = cgroup_read(dir, "stat", stat, sizeof stat) == -1
+		? NULL
+		: strrchr(stat, ')');
+	os->close(dir);
+	/* ") S PPID" */
+	return p != NULL && strtol(p + 3, NULL, 10) == getpid();
+}
+
+/* Move us and our children from one group to another; 0 if all went. */
+static int
+move_family(int from, int to)
+{
+	char text[4096];
+
+	if (cgroup_read(from, "cgroup.procs", text, sizeof text) == -1)
+		return -1;
+	for (char *p = text; *p != '\0';) {
+		char *end;
+		long pid = strtol(p, &end, 10);
+
+		if (end == p)
+			return -1;
+		if (!is_family(pid) || cgroup_write_number(to, "cgroup.procs",
+					   (uint64_t)pid) == -1)
+			return -1;
+		p = *end == '\n' ? end + 1 : end;
+	}
+	return 0;
+}
+
+/* Step back up: what we switched on is switched off, the leaf removed. */
+static void
+leave_leaf(struct cgroup_host *h)
+{
+	int leaf;
+
+	if (h->leaf_dir == -1)
+		return;
+	for (int c = 0; c < CGROUP_CONTROLLERS; c++) {
+		char word[16];
+
+		snprintf(word, sizeof word, "-%s", controllers[c]);
+		(void)cgroup_write(h->leaf_dir, "cgroup.subtree_control", word);
+	}
+	leaf = openat(h->leaf_dir, h->leaf, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (leaf != -1) {
+		(void)move_family(leaf, h->leaf_dir);
+		close(leaf);
+	}
+	unlinkat(h->leaf_dir, h->leaf, AT_REMOVEDIR);
+	close(h->leaf_dir);
+	h->leaf_dir = -1;
+}
+
 /*
  * A group with processes of its own cannot have children with controllers.
  * In a delegated group where we are alone, step down into a leaf.
@@ -356,28 +423,24 @@ try_v2(struct cgroup_host *h, int dir)
 static int
 try_leaf(struct cgroup_host *h, const char *path)
 {
-	int dir = open_group(ROOT, path), leaf, moved;
-	char name[80];
+	int leaf, moved;
 
-	if (dir == -1)
+	h->leaf_dir = open_group(ROOT, path);
+	if (h->leaf_dir == -1)
 		return 0;
-	snprintf(name, sizeof name, "engine-%d", (int)getpid());
-	if (mkdirat(dir, name, 0755) == -1) {
-		close(dir);
+	snprintf(h->leaf, sizeof h->leaf, "engine-%d", (int)getpid());
+	if (mkdirat(h->leaf_dir, h->leaf, 0755) == -1) {
+		close(h->leaf_dir);
+		h->leaf_dir = -1;
 		return 0;
 	}
-	leaf = openat(dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	moved = leaf != -1 && cgroup_write(leaf, "cgroup.procs", "0") == 0;
+	leaf = openat(h->leaf_dir, h->leaf, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	moved = leaf != -1 && move_family(h->leaf_dir, leaf) == 0;
 	if (leaf != -1)
 		close(leaf);
-	if (moved && try_v2(h, openat(dir, ".", O_RDONLY | O_CLOEXEC))) {
-		close(dir);
+	if (moved && try_v2(h, openat(h->leaf_dir, ".", O_RDONLY | O_CLOEXEC)))
 		return 1;
-	}
-	if (moved)
-		(void)cgroup_write(dir, "cgroup.procs", "0");
-	unlinkat(dir, name, AT_REMOVEDIR);
-	close(dir);
+	leave_leaf(h);
 	return 0;
 }
 
@@ -412,6 +475,7 @@ cgroup_host_open(struct cgroup_host *h, int single, struct error *e)
 
 	memset(h, 0, sizeof *h);
 	h->single = single;
+	h->leaf_dir = -1;
 	for (int c = 0; c < CGROUP_CONTROLLERS; c++)
 		h->base[c] = h->parent[c] = -1;
 	snprintf(h->name, sizeof h->name, PREFIX "%d-%" PRIx64, (int)getpid(),
@@ -446,5 +510,6 @@ cgroup_host_close(struct cgroup_host *h, int wait_ms)
 		h->base[c] = -1;
 	}
 	drop_bases(h);
+	leave_leaf(h);
 	h->kind = CGROUP_NONE;
 }
