@@ -26,12 +26,6 @@ write_tool(struct json_writer *w, const struct tool_spec *tool)
 	    [TOOL_SHELL] = "shell",
 	    [TOOL_APPLY_PATCH] = "apply_patch",
 	};
-	static const char *const extra[] = {
-	    [TOOL_FUNCTION] = "parameters",
-	    [TOOL_CUSTOM] = "format",
-	    [TOOL_SHELL] = "environment",
-	    [TOOL_APPLY_PATCH] = "",
-	};
 
 	if (tool->kind == TOOL_RAW) {
 		json_write_raw(w, tool->parameters);
@@ -43,13 +37,24 @@ write_tool(struct json_writer *w, const struct tool_spec *tool)
 		json_put_span(w, "name", tool->name);
 		json_put_span(w, "description", tool->description);
 	}
-	if (tool->parameters.n > 0 && tool->kind != TOOL_APPLY_PATCH)
-		json_put_raw(w, extra[tool->kind], tool->parameters);
-	else if (tool->kind == TOOL_SHELL)
+	if (tool->kind == TOOL_FUNCTION && tool->parameters.n > 0)
+		json_put_raw(w, "parameters", tool->parameters);
+	if (tool->kind == TOOL_CUSTOM && tool->parameters.n > 0)
+		json_put_raw(w, "format", tool->parameters);
+	if (tool->kind == TOOL_SHELL)
 		json_put_raw(w, "environment", span_of("{\"type\":\"local\"}"));
 	if (tool->kind == TOOL_FUNCTION)
 		json_put_bool(w, "strict", tool->strict);
 	json_write_end(w);
+}
+
+/* The API refuses longer keys; of a digest, the end tells it apart. */
+#define CACHE_KEY_MAX 64
+
+static struct span
+last_bytes(struct span s, size_t n)
+{
+	return s.n > n ? span_slice(s, s.n - n, s.n) : s;
 }
 
 /* What include must hold when nothing is stored at the server's side. */
@@ -131,7 +136,8 @@ write_prefix(struct json_writer *w, const struct extras *s,
 		json_put_raw(w, "prompt_cache_key",
 		    json_raw(&s->doc, extras_get(s, "prompt_cache_key")));
 	else if (q->cache_key.n > 0)
-		json_put_span(w, "prompt_cache_key", q->cache_key);
+		json_put_span(w, "prompt_cache_key",
+		    last_bytes(q->cache_key, CACHE_KEY_MAX));
 }
 
 static void

@@ -128,7 +128,10 @@ static const struct tool_spec tools[] = {
 	.name = {"p", 1},
 	.description = {"d", 1},
 	.parameters = {"{\"type\":\"text\"}", 15}},
-    {.kind = TOOL_SHELL},
+    {.kind = TOOL_SHELL,
+	.name = {"shell", 5},
+	.description = {"s", 1},
+	.parameters = {"{\"type\":\"object\"}", 17}},
     {.kind = TOOL_APPLY_PATCH},
     {.kind = TOOL_RAW, .parameters = {"{\"type\":\"web_search\"}", 21}},
 };
@@ -174,6 +177,21 @@ a_request_says_everything_once(void **state)
 	    "\"prompt_cache_key\":\"k\",\"stream\":true,\"input\":["
 	    "{\"role\":\"user\",\"content\":\"a\"},"
 	    "{\"type\":\"hologram\",\"x\": 1}]}");
+}
+
+static void
+a_long_cache_key_is_cut_to_what_the_api_takes(void **state)
+{
+	struct model_request q = request();
+	char key[100] = "sha256:", want[100] = "\"prompt_cache_key\":\"";
+
+	(void)state;
+	memset(key + 7, 'a', 63);
+	strcpy(key + 70, "b");
+	memset(want + strlen(want), 'a', 63);
+	strcat(want, "b\"");
+	q.cache_key = span_of(key);
+	assert_non_null(strstr(body(&q), want));
 }
 
 static void
@@ -408,6 +426,7 @@ main(void)
 	    cmocka_unit_test(calls_that_cannot_be_answered_are_refused),
 	    cmocka_unit_test(written_items_read_back),
 	    cmocka_unit_test(a_request_says_everything_once),
+	    cmocka_unit_test(a_long_cache_key_is_cut_to_what_the_api_takes),
 	    cmocka_unit_test(settings_pass_through_but_not_over_ours),
 	    cmocka_unit_test(a_longer_conversation_keeps_the_prefix),
 	    cmocka_unit_test(a_request_over_its_ceiling_is_an_error),
