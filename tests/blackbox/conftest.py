@@ -177,7 +177,11 @@ class Skep:
                 p.terminate()
         for p in self.started:
             try:
-                p.wait(5)
+                p.wait(0.5)
+            except subprocess.TimeoutExpired:
+                p.terminate()  # the second one stops at once
+            try:
+                p.wait(10)
             except subprocess.TimeoutExpired:
                 p.kill()
                 p.wait()
@@ -263,7 +267,10 @@ def agent(skep):
 
     Keys replace those of the file; `model` is merged into the model's.
     """
+    written = []
+
     def write(server, *, model=None, folder=None, **keys):
+        name = "agent.json" if folder else f"agent-{len(written)}.json"
         folder = pathlib.Path(folder or skep.home)
         folder.mkdir(exist_ok=True)
         endpoint = {"api": "responses", "name": "scripted"}
@@ -276,9 +283,9 @@ def agent(skep):
         content = {"name": "test", "model": endpoint | (model or {}),
                    "instructions": "Do as the task says.",
                    "tools": ["exec_command"]} | keys
-        path = folder / "agent.json"
-        path.write_text(json.dumps(content, indent=1))
-        return path
+        written.append(folder / name)
+        written[-1].write_text(json.dumps(content, indent=1))
+        return written[-1]
     return write
 
 

@@ -106,6 +106,7 @@ def _files(private):
     found = set()
     for folder in ("/tmp", "/dev/shm", "/var/tmp", "/run", "/run/shm"):
         found |= _names(folder, "*skep*") | _names(folder, ".*skep*")
+    found -= _names("/tmp", "skep-test-*")  # unit tests that run beside us
     for folder in private:
         found |= _names(folder, "*")
     return found

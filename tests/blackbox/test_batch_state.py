@@ -191,7 +191,7 @@ def test_what_happened_can_be_read_afterwards(skep, batch, mock, agent,
         assert "into the log" in log.out and "Done." in log.out
     show = json.loads(skep.run("show", "a", "--json", "--state",
                                skep.state).out)
-    assert show["run_id"] == result["run_id"]
+    assert show["run"]["run_id"] == result["run_id"]
     ps = skep.run("ps", "--json", "--state", skep.state)
     assert [json.loads(x)["custom_id"] for x in ps.out.splitlines()] == ["a"]
     assert skep.run("log", "nobody", "--state", skep.state).status != 0

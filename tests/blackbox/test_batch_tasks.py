@@ -60,7 +60,7 @@ def test_harmless_oddities_are_accepted(skep, batch, talker, content):
     (b'{"custom_id": "x", "input": "cut', None),
     (b'{"custom_id": "x", "input": "\xff\xfe"}', "UTF-8"),
     (b'{"custom_id": "x", "input": "a\x00b"}', None),
-    (b'{"custom_id": "x", "input": ' + b"[" * 100_000, "deep"),
+    (b'{"custom_id": "x", "input": ' + b"[" * 100_000, "nesting"),
     (b'{"custom_id": "x", "input": "a", "inptu": 1}', "inptu"),
     (b'{"custom_id": "x"}', "input"),
     (b'{"custom_id": "x", "input": 7}', "input"),
