@@ -1,5 +1,7 @@
 #include "engine/mock/ask.h"
 
+#include <inttypes.h>
+
 #include "engine/base/error.h"
 #include "net/item.h"
 #include "net/json.h"
@@ -17,7 +19,25 @@ kind_of(const struct json_doc *d, int item)
 	return ITEM_OTHER;
 }
 
-/* A shell's result says what each command wrote; others have one text. */
+/* A shell's streams and exit codes, as the plain text a model would read. */
+static void
+read_command(struct text *t, const struct json_doc *d, int result)
+{
+	int outcome = json_get(d, result, "outcome");
+	int64_t code = json_int_or(d, json_get(d, outcome, "exit_code"), 0);
+	size_t before = t->n;
+
+	json_string_add(d, json_get(d, result, "stdout"), t);
+	if (json_inner(d, json_get(d, result, "stderr")).n > 0) {
+		text_add_str(t, t->n > before ? "\nstderr:\n" : "stderr:\n");
+		json_string_add(d, json_get(d, result, "stderr"), t);
+	}
+	if (json_is(d, json_get(d, outcome, "type"), "timeout"))
+		text_add_str(t, "\nstatus: timeout");
+	else if (code != 0)
+		text_printf(t, "\nexit code: %" PRId64, code);
+}
+
 static void
 read_result(struct mock_ask *ask, const struct json_doc *d, int item)
 {
@@ -30,8 +50,11 @@ read_result(struct mock_ask *ask, const struct json_doc *d, int item)
 		return;
 	for (int o = json_first(d, output); o != -1;
 	     o = json_next(d, output, o)) {
-		json_string_add(d, json_get(d, o, "stdout"), t);
-		json_string_add(d, json_get(d, o, "stderr"), t);
+		if (json_get(d, o, "outcome") == -1)
+			continue;
+		if (t->n > 0)
+			text_add_str(t, "\n\n");
+		read_command(t, d, o);
 	}
 }
 

@@ -129,9 +129,13 @@ def test_the_last_output_of_any_kind_of_tool_counts(client):
     assert c.text([user("x"), call(1), output(1, "error"),
                    call(2), output(2, "fine")]) == "good"
     shell = {"type": "shell_call_output", "call_id": "s", "output": [
+        {"stdout": "fine\n", "stderr": "", "outcome": {"type": "timeout"}},
         {"stdout": "", "stderr": "error", "outcome": {
             "type": "exit", "exit_code": 1}}]}
     assert c.text([user("x"), shell]) == "bad"
+    echo = client(say("${last_output}"))
+    assert echo.text([user("x"), shell]) == (
+        "fine\n\nstatus: timeout\n\nstderr:\nerror\nexit code: 1")
     parts = [{"type": "input_text", "text": "an "},
              {"type": "input_text", "text": "error"}]
     assert c.text([user("x"), call(1), output(1, parts)]) == "bad"
@@ -472,6 +476,16 @@ def test_tls_with_a_certificate_made_at_start(mock):
         c.host, c.port, timeout=20, context=ssl.create_default_context())
     with pytest.raises(ssl.SSLCertVerificationError):
         stranger.request("GET", "/v1/models")
+
+
+def test_http2_is_spoken_over_tls(mock):
+    server = mock(script(say("hi")), "--tls")
+    c = Client(server)
+    trust = ssl.create_default_context(cafile=server.ca_file)
+    trust.set_alpn_protocols(["h2", "http/1.1"])
+    with socket.create_connection((c.host, c.port), 20) as s:
+        with trust.wrap_socket(s, server_hostname="localhost") as t:
+            assert t.selected_alpn_protocol() == "h2"
 
 
 def test_models_are_listed(mock):
