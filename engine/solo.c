@@ -262,6 +262,10 @@ draining(void *owner)
 	struct solo *s = owner;
 
 	s->is_draining = 1;
+	if (is_shown(s))
+		show_line(s, "",
+		    span_of("stopping after this step; once more to stop at "
+			    "once"));
 }
 
 static void

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -119,6 +118,7 @@ write_pid(struct state_dir *d, struct error *e)
 static int
 take_lock(struct state_dir *d, struct error *e)
 {
+	struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 	int pid;
 
 	d->lock_fd =
@@ -128,9 +128,9 @@ take_lock(struct state_dir *d, struct error *e)
 		    errno == ENOSPC || errno == EDQUOT ? ERROR_IO
 						       : ERROR_CANNOT_CREATE,
 		    errno, "cannot lock the state directory %s", d->path);
-	if (flock(d->lock_fd, LOCK_EX | LOCK_NB) == 0)
+	if (fcntl(d->lock_fd, F_OFD_SETLK, &whole) == 0)
 		return write_pid(d, e);
-	if (errno != EWOULDBLOCK)
+	if (errno != EAGAIN && errno != EACCES)
 		return error_set(e, ERROR_IO, errno,
 		    "cannot lock the state directory %s", d->path);
 	pid = read_pid(d->lock_fd);
@@ -166,12 +166,14 @@ state_dir_open(struct state_dir *d, struct error *e)
 int
 state_dir_owner(const struct state_dir *d)
 {
+	struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 	int fd = os->openat(d->fd, "lock", O_RDONLY | O_CLOEXEC, 0);
 	int pid = 0;
 
 	if (fd == -1)
 		return 0;
-	if (flock(fd, LOCK_SH | LOCK_NB) == -1 && errno == EWOULDBLOCK) {
+	/* Asked, not tried: trying would keep an engine out for a moment. */
+	if (fcntl(fd, F_OFD_GETLK, &whole) == 0 && whole.l_type != F_UNLCK) {
 		pid = read_pid(fd);
 		if (pid == 0)
 			pid = 1; /* owned, by one that has not said who */

@@ -11,7 +11,7 @@
  *	runs/ID/outputs	what runs left
  *
  * One engine owns a directory at a time; readers need no lock.  The lock is
- * the kernel's (flock), so it ends with its owner however that ends.
+ * the kernel's, so it ends with its owner however that ends.
  */
 
 #include "engine/base/limits.h"

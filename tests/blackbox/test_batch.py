@@ -91,6 +91,24 @@ def test_results_to_a_pipe_come_once(skep, model, agent, tasks):
     assert again.status == 0 and again.out == ""
 
 
+def test_a_redirected_output_is_read_like_a_file(skep, model, agent, tasks):
+    words = ("batch", agent(model.url), tasks(some(4)))
+    out = skep.home / "out.jsonl"
+    with out.open("wb") as f:
+        assert skep.run(*words, stdout=f).status == 0
+    whole = out.read_text().splitlines(keepends=True)
+    assert len(whole) == 4
+    out.write_text("".join(whole[:2]) + whole[2][:30])
+    with out.open("ab") as f:  # skep batch ... >> out.jsonl
+        assert skep.run(*words, stdout=f).status == 0
+    assert sorted(out.read_text().splitlines(keepends=True)) == \
+        sorted(whole)
+    with out.open("wb") as f:  # skep batch ... > out.jsonl
+        assert skep.run(*words, stdout=f).status == 0
+    assert sorted(out.read_text().splitlines(keepends=True)) == \
+        sorted(whole)
+
+
 def test_a_changed_line_is_a_new_run_and_says_so(skep, model, agent, tasks):
     out = skep.home / "out.jsonl"
     skep.run("batch", agent(model.url), tasks(some(3)), "-o", out)

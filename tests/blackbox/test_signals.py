@@ -1,6 +1,7 @@
 """INT and TERM: the first drains, the second stops; nothing survives."""
 
 import json
+import os
 import signal
 import time
 
@@ -40,6 +41,24 @@ def test_the_first_signal_drains(skep, agent, tasks, signo):
     results = [json.loads(line) for line in out.read_text().splitlines()]
     assert sorted(r["custom_id"] for r in results) == \
         [f"t{i}" for i in range(6)]
+
+
+def test_a_terminals_ctrl_c_reaches_all_and_only_drains(
+        skep, agent, tasks):
+    """INT goes to the whole process group, to the sandboxes' parents too."""
+    with FakeModel(slow_steps) as model:
+        words = ("batch", agent(model.url), tasks(some(2)), "--state",
+                 skep.state)
+        p = skep.start(*words, start_new_session=True)
+        assert wait_until(lambda: len(model.requests) >= 2)
+        time.sleep(0.2)
+        os.killpg(p.pid, signal.SIGINT)
+        p.communicate(timeout=20)
+        assert p.returncode == 128 + signal.SIGINT
+    rows = skep.run("ps", "--json", "--state", skep.state).out.splitlines()
+    for row in map(json.loads, rows):
+        assert row["status"] == "unfinished"
+        assert row["usage"]["tool_calls"] == row["usage"]["turns"] - 1 == 1
 
 
 def test_what_was_finished_is_written_while_draining(skep, agent, tasks):
