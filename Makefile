@@ -133,7 +133,9 @@ replay: $(FUZZERS)
 	$(Q)for f in $(FUZZERS); do echo "  REPLAY	$$f"; \
 	    $$f tests/fuzz/corpus/$${f##*/fuzz_} || exit 1; done
 
+# The debug build is the one that counts its allocations.
 blackbox: $(B)/skep $(ATTACKS)
+	$(Q)+$(SUBMAKE) MODE=debug build/debug/skep
 	$(Q)SKEP=$(CURDIR)/$(B)/skep ATTACK=$(CURDIR)/$(B)/tests/attack \
 	    $(PYTEST) tests/blackbox $(PYTEST_ARGS)
 
