@@ -11,6 +11,7 @@
 #include "engine/base/pool.h"
 #include "engine/base/text.h"
 #include "net/provider.h"
+#include "net/sse.h"
 
 /*
  * One conversation that holds every kind of item, as each of the dialects
@@ -262,6 +263,130 @@ a_structured_answer_is_asked_for_in_each_dialect(void **state)
 }
 
 static void
+said(void *owner, struct span s)
+{
+	text_add(owner, s);
+}
+
+static void
+plain_answers_of_chat_are_read(void **state)
+{
+	struct model_reply r;
+
+	(void)state;
+	reply_init(&r, &provider_chat, NULL);
+	assert_int_equal(
+	    reply_whole(&r,
+		span_of("{\n\"id\":\"x\",\"model\":\"m\",\"choices\":[{"
+			"\"index\":0,\"message\":{\"role\":\"assistant\","
+			"\"content\":\"hi\",\"tool_calls\":[{\"id\":\"a\","
+			"\"type\":\"function\",\"function\":{\"name\":\"f\","
+			"\"arguments\":\"{}\"}}]},\"finish_reason\":"
+			"\"tool_calls\"}],\"usage\":{\"prompt_tokens\":3,"
+			"\"prompt_cache_hit_tokens\":2,\"completion_tokens\":"
+			"1}}")),
+	    0);
+	assert_int_equal(r.end, REPLY_DONE);
+	assert_int_equal(r.items, 2);
+	assert_int_equal(r.calls, 1);
+	assert_int_equal(r.usage.cached_tokens, 2);
+	reply_clear(&r);
+	assert_int_equal(reply_whole(&r, span_of("{\"choices\":[]}")), -1);
+	assert_int_equal(r.error.code, ERROR_MODEL_PROTOCOL);
+	reply_clear(&r);
+	assert_int_equal(
+	    reply_whole(&r, span_of("{\"error\":\"model not loaded\"}")), -1);
+	assert_string_equal(r.error.text, "error: model not loaded");
+	reply_release(&r);
+}
+
+static void
+plain_answers_of_messages_are_read(void **state)
+{
+	struct text text, thought;
+	struct reply_watch watch = {.text = said, .owner = &text};
+	struct model_reply r;
+
+	(void)state;
+	text_init(&text, 1000);
+	text_init(&thought, 1000);
+	reply_init(&r, &provider_messages, &watch);
+	assert_int_equal(
+	    reply_whole(
+		&r, span_of("{\"id\":\"x\",\"model\":\"m\",\"content\":["
+			    "{\"type\":\"thinking\",\"thinking\":\"h\\n\","
+			    "\"signature\":\"s\"},{\"type\":\"text\",\"text\":"
+			    "\"hi\\n\"},{\"type\":\"tool_use\",\"id\":\"t\","
+			    "\"name\":\"f\",\"input\":{\"a\":\"\\\"\"}}],"
+			    "\"stop_reason\":\"tool_use\",\"usage\":"
+			    "{\"input_tokens\":1,\"output_tokens\":2}}")),
+	    0);
+	assert_string_equal(text.p, "hi\n");
+	assert_int_equal(r.items, 3);
+	assert_true(span_is(reply_item(&r, 2),
+	    "{\"type\":\"function_call\",\"call_id\":\"t\",\"name\":"
+	    "\"f\",\"arguments\":\"{\\\"a\\\":\\\"\\\\\\\"\\\"}\","
+	    "\"status\":\"completed\"}"));
+	reply_clear(&r);
+	assert_int_equal(
+	    reply_whole(&r, span_of("{\"type\":\"message\"}")), -1);
+	reply_clear(&r);
+	assert_int_equal(
+	    reply_whole(&r,
+		span_of("{\"content\":[{\"type\":\"tool_use\",\"id\":7}]}")),
+	    -1);
+	assert_int_equal(r.error.code, ERROR_MODEL_PROTOCOL);
+	reply_clear(&r);
+	assert_int_equal(
+	    reply_whole(
+		&r, span_of("{\"content\":[{\"type\":\"text\",\"text\":\"x\"}],"
+			    "\"stop_reason\":\"max_tokens\"}")),
+	    -1);
+	assert_int_equal(r.end, REPLY_INCOMPLETE);
+	reply_release(&r);
+	text_release(&text);
+	text_release(&thought);
+}
+
+/* 100,000 pieces of one call's arguments, a megabyte in all. */
+static void
+arguments_in_many_pieces_are_joined(void **state)
+{
+	struct sse_event ev = {.type = {"", 0}, .id = {"", 0}};
+	struct model_reply r;
+
+	(void)state;
+	reply_init(&r, &provider_chat, NULL);
+	ev.data = span_of("{\"id\":\"x\",\"model\":\"m\",\"choices\":[{"
+			  "\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":"
+			  "\"c\",\"function\":{\"name\":\"f\",\"arguments\":"
+			  "\"\"}}]}}]}");
+	assert_int_equal(reply_event(&r, &ev), 0);
+	ev.data = span_of("{\"choices\":[{\"delta\":{\"tool_calls\":[{"
+			  "\"index\":0,\"function\":{\"arguments\":"
+			  "\"0123456789\"}}]}}]}");
+	for (int i = 0; i < 100000; i++)
+		assert_int_equal(reply_event(&r, &ev), 0);
+	ev.data = span_of("{\"choices\":[{\"delta\":{},\"finish_reason\":"
+			  "\"tool_calls\"}]}");
+	assert_int_equal(reply_event(&r, &ev), 0);
+	ev.data = span_of("[DONE]");
+	assert_int_equal(reply_event(&r, &ev), 0);
+	assert_int_equal(r.items, 1);
+	assert_true(reply_item(&r, 0).n > 1000000);
+	reply_clear(&r);
+
+	/* And more of them than any tool takes. */
+	ev.data = span_of("{\"choices\":[{\"delta\":{\"tool_calls\":[{"
+			  "\"index\":0,\"function\":{\"arguments\":"
+			  "\"0123456789\"}}]}}]}");
+	for (int i = 0; i < 500000 && r.end == REPLY_OPEN; i++)
+		reply_event(&r, &ev);
+	assert_int_equal(r.error.code, ERROR_MODEL_PROTOCOL);
+	reply_release(&r);
+}
+
+static void
 an_item_that_is_no_item_is_named(void **state)
 {
 	static const struct span items[] = {
@@ -314,6 +439,9 @@ main(void)
 	    cmocka_unit_test(a_conversation_becomes_messages_of_blocks),
 	    cmocka_unit_test(signed_reasoning_goes_back_to_those_who_signed_it),
 	    cmocka_unit_test(a_structured_answer_is_asked_for_in_each_dialect),
+	    cmocka_unit_test(plain_answers_of_chat_are_read),
+	    cmocka_unit_test(plain_answers_of_messages_are_read),
+	    cmocka_unit_test(arguments_in_many_pieces_are_joined),
 	    cmocka_unit_test(an_item_that_is_no_item_is_named),
 	    cmocka_unit_test(providers_are_found_by_name),
 	};

@@ -280,6 +280,34 @@ wanted_values_are_reported_by_path_and_place(void **state)
 }
 
 static void
+wanted_values_are_given_when_they_fit(void **state)
+{
+	struct span s;
+	int64_t n;
+	double real;
+	int yes, v;
+
+	(void)state;
+	read_doc("{\"s\":\"a\\u0062\",\"n\":7,\"r\":0.5,\"b\":true,"
+		 "\"l\":[]}");
+	assert_int_equal(json_want_string(&doc, 0, "s", &arena, &s, &err), 0);
+	assert_span(s, "ab");
+	assert_int_equal(json_want_int(&doc, 0, "n", 7, 7, &n, &err), 0);
+	assert_int_equal(n, 7);
+	assert_int_equal(json_want_real(&doc, 0, "r", 0, 1, &real, &err), 0);
+	assert_int_equal(json_want_bool(&doc, 0, "b", &yes, &err), 0);
+	assert_true(yes);
+	assert_int_equal(json_want(&doc, 0, "l", JSON_ARRAY, &v, &err), 0);
+	assert_int_equal(json_want_real(&doc, 0, "n", 0, 1, &real, &err), -1);
+	assert_string_equal(err.text, "n: expected a number from 0 to 1");
+	assert_int_equal(json_want_bool(&doc, 0, "n", &yes, &err), -1);
+	assert_string_equal(
+	    err.text, "n: expected true or false, found a number");
+	assert_int_equal(json_want_bool(&doc, 0, "x", &yes, &err), -1);
+	assert_string_equal(err.text, "\"x\" is missing");
+}
+
+static void
 relaxed_text_becomes_strict_in_place(void **state)
 {
 	static const struct {
@@ -358,6 +386,7 @@ main(void)
 	    cmocka_unit_test(a_lone_value_is_a_document),
 	    cmocka_unit_test(faults_say_what_and_where),
 	    cmocka_unit_test(wanted_values_are_reported_by_path_and_place),
+	    cmocka_unit_test(wanted_values_are_given_when_they_fit),
 	    cmocka_unit_test(relaxed_text_becomes_strict_in_place),
 	    cmocka_unit_test(a_document_costs_no_memory_once_it_is_released),
 	};
