@@ -7,6 +7,7 @@
 #include "engine/base/text.h"
 #include "engine/store.h"
 #include "net/dns.h"
+#include "net/http.h"
 #include "net/json_write.h"
 #include "sandbox/seccomp.h"
 
@@ -17,6 +18,7 @@ static const struct {
     {"libev", loop_library_version},
     {"mbedtls", hash_library_version},
     {"c-ares", dns_library_version},
+    {"nghttp2", http_library_version},
     {"sqlite", store_library_version},
     {"libseccomp", seccomp_library_version},
 };

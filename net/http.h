@@ -163,4 +163,7 @@ void http_resume(struct http_call *call);
 /* Valid until the call is over, in its last callback too. */
 const struct http_timing *http_timing(const struct http_call *call);
 
+/* The version of nghttp2, for --version. */
+void http_library_version(char *out, size_t size);
+
 #endif

@@ -2,6 +2,7 @@
 
 #include "engine/base/check.h"
 #include "engine/base/pool.h"
+#include "net/http.h"
 #include "net/http2_private.h"
 #include "net/stream.h"
 
@@ -318,4 +319,10 @@ h2_nv(struct span name, struct span value)
 {
 	return (nghttp2_nv){(uint8_t *)name.p, (uint8_t *)value.p, name.n,
 	    value.n, NGHTTP2_NV_FLAG_NONE};
+}
+
+void
+http_library_version(char *out, size_t size)
+{
+	snprintf(out, size, "%s", nghttp2_version(0)->version_str);
 }

@@ -12,6 +12,7 @@
 #include "config/mock.h"
 #include "config/profile.h"
 #include "config/settings.h"
+#include "config/source.h"
 #include "config/table.h"
 #include "config/task.h"
 #include "engine/base/hash.h"
@@ -20,6 +21,7 @@
 #include "engine/cmd/check_private.h"
 #include "net/json_write.h"
 #include "sandbox/seccomp.h"
+#include "tools/tool.h"
 
 #define EFFECTIVE_BYTES (8 * LIMIT_CONFIG_FILE)
 
@@ -44,6 +46,42 @@ check_syscalls(const struct profile *p, const char *path, struct complaints *c)
 	}
 }
 
+/* Where element i of a list of the file stands; nowhere is fine, too. */
+static void
+find_element(struct cli *cli, const char *path, const char *list, unsigned i,
+    struct json_place *at)
+{
+	struct complaints ignored;
+	struct source s;
+	int v;
+
+	*at = (struct json_place){0, 0, 0};
+	complaints_init(&ignored, &cli->arena);
+	if (strcmp(path, "-") == 0 ||
+	    source_open(&s, &cli->arena, path, &ignored) == -1)
+		return;
+	v = json_at(&s.doc, json_get(&s.doc, 0, list), (int)i);
+	if (v != -1)
+		json_place(&s.doc, v, at);
+	source_release(&s);
+}
+
+static void
+check_tools(struct cli *cli, const struct agent *a, struct complaints *c)
+{
+	struct toolset set = {.n = 0};
+	struct json_place at;
+	struct error e;
+
+	for (unsigned i = 0; i < a->tools.n; i++) {
+		if (toolset_add(&set, a->tools.at[i], &e) == 0)
+			continue;
+		find_element(cli, a->file, "tools", i, &at);
+		complain(c, ERROR_SYNTAX, a->file, at.line, at.column,
+		    "tools[%u]: %s", i, e.text);
+	}
+}
+
 /* --- the kinds --- */
 
 static void
@@ -64,6 +102,7 @@ check_agent(struct cli *cli, const char *path, struct complaints *c,
 
 	if (a == NULL)
 		return;
+	check_tools(cli, a, c);
 	check_syscalls(a->sandbox.profile, path, c);
 	memcpy(out->digest, a->digest, sizeof out->digest);
 	agent_write(a, 2, &out->form);

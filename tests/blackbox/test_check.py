@@ -131,6 +131,8 @@ def test_with_json_faults_are_objects_on_standard_output(skep):
 
 BAD_AGENTS = [
     (agent(tols=[]), "tols: unknown key; did you mean 'tools'?"),
+    (agent(tools=["exec_command", "shel"]),
+     ':1:65: tools[1]: there is no tool "shel"'),
     (agent(tools="shell"), "tools: this is a string; give a list of texts"),
     ('{"name":"a","name":"b","model":{"name":"m"}}', "stands here twice"),
     ('{"name":"a"}', 'model.name: "name" is missing'),

@@ -58,7 +58,7 @@ def test_version(skep):
     version = json.loads(skep.run("--version", "--json").out)
     assert done.out == f"skep {version['skep']}\n"
     libraries = version["libraries"]
-    for name in ("libev", "mbedtls", "jsmn", "c-ares", "sqlite",
+    for name in ("libev", "mbedtls", "jsmn", "c-ares", "nghttp2", "sqlite",
                  "libseccomp"):
         assert re.match(r"\d+\.\d+", libraries[name]), name
 
