@@ -187,10 +187,7 @@ http_origin_new(struct http_client *c,
 		o->set.connect_ms = ORIGIN_CONNECT_MS;
 	if (o->set.idle_keep_ms == 0)
 		o->set.idle_keep_ms = ORIGIN_IDLE_MS;
-	list_init(&o->waiting);
-	list_init(&o->pending);
-	for (int i = 0; i < 3; i++)
-		list_init(&o->connections[i]);
+	origin_init(o);
 	arena_init(&o->arena, ORIGIN_ARENA);
 	list_append(&c->origins, &o->node);
 	if (url_parse(&o->url, settings->url, &o->arena, e) == -1) {

@@ -65,6 +65,7 @@ struct http_origin_settings {
 	struct tls_client_settings tls; /* alpn is filled in by us */
 	int plain_anywhere; /* plain http beyond this machine is allowed */
 	int http1_only;     /* do not offer HTTP/2 */
+	int limit_is_fixed; /* do not look for the server's own limit */
 	int http2_unasked;  /* speak HTTP/2 without TLS (prior knowledge) */
 	unsigned connections_max; /* 0: 256 */
 	unsigned calls_max;       /* in flight; 0: as many as fit */
@@ -98,6 +99,9 @@ struct http_counts {
 	unsigned long long bytes_in, bytes_out;
 };
 void http_origin_counts(const struct http_origin *o, struct http_counts *out);
+
+/* The server said so in the middle of an answer: fewer at once, please. */
+void http_origin_overloaded(struct http_origin *o);
 
 /* --- requests --- */
 

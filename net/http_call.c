@@ -171,6 +171,7 @@ call_give_place(struct http_call *call)
 	list_remove(&o->waiting, &call->node);
 	list_append(&o->pending, &call->node);
 	call->has_place = 1;
+	call->epoch = adapt_sent(&o->adapt);
 	if (call->timing.placed_us == 0)
 		call->timing.placed_us =
 		    loop_now_us(o->client->loop) - call->started_us;
@@ -217,9 +218,7 @@ call_tell_head(struct http_call *call, const struct http_head *head)
 
 	call->stage = NET_BODY;
 	call->timing.head_us = loop_now_us(o->client->loop) - call->started_us;
-	o->counts.answers++;
-	if (head->status == 429 || head->status == 503 || head->status == 529)
-		o->counts.limited++;
+	origin_learn(o, call, head->status);
 	begin_idle(call);
 	call->ops->head(call->owner, head);
 }

@@ -16,6 +16,7 @@
 #include "engine/base/loop.h"
 #include "engine/base/slab.h"
 #include "engine/base/text.h"
+#include "net/adapt.h"
 #include "net/http.h"
 
 struct dns;
@@ -102,6 +103,7 @@ struct http_call {
 	void *owner;
 	const char *method;
 	uint64_t seq;
+	unsigned epoch; /* of origin->adapt when the place was given */
 
 	struct text head; /* the request's, without the secrets */
 	struct http_secret_at secret[HTTP_SECRETS_MAX];
@@ -141,14 +143,20 @@ struct http_origin {
 	struct list waiting, pending;
 	struct list connections[3]; /* by enum connection_state */
 	struct loop_deferred place;
+	struct adapt adapt;     /* how many calls the server takes at once */
+	struct loop_timer tick; /* the limit may rise by time */
 	uint64_t seq;
 	struct http_counts counts;
 };
 
 /* --- origin.c --- */
 
+/* Before anything else is done with it. */
+void origin_init(struct http_origin *o);
 /* Look soon whether waiting calls can go on. */
 void origin_wake(struct http_origin *o);
+/* A server's answer to call has this status. */
+void origin_learn(struct http_origin *o, struct http_call *call, int status);
 unsigned origin_connections(const struct http_origin *o);
 void origin_close_all(struct http_origin *o);
 

@@ -172,6 +172,8 @@ attempt_over(struct model_call *call, struct attempt_end *end)
 	call->trouble = end->error;
 	scrub(call->ep, &call->trouble);
 	retry_decide(&call->ep->set.retry, &end->c, &v);
+	if (v.lowers_limit && end->c.event == RETRY_EV_SAID)
+		http_origin_overloaded(call->ep->origin);
 	model_answer_free(call->answer);
 	call->answer = NULL;
 	if (!v.again) {

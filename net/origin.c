@@ -14,12 +14,61 @@
 
 static void place(struct loop_deferred *d);
 
+static void
+time_has_passed(struct loop_timer *t)
+{
+	struct http_origin *o = container_of(t, struct http_origin, tick);
+
+	adapt_tick(&o->adapt, loop_now_ms(t->loop));
+	origin_wake(o);
+}
+
+void
+origin_init(struct http_origin *o)
+{
+	list_init(&o->waiting);
+	list_init(&o->pending);
+	for (int i = 0; i < 3; i++)
+		list_init(&o->connections[i]);
+	loop_deferred_init(&o->place, o->client->loop, place);
+	loop_timer_init(&o->tick, o->client->loop, time_has_passed);
+	adapt_init(&o->adapt, o->set.calls_max, loop_now_ms(o->client->loop));
+}
+
 void
 origin_wake(struct http_origin *o)
 {
-	if (o->place.run == NULL)
-		loop_deferred_init(&o->place, o->client->loop, place);
 	loop_defer(&o->place);
+}
+
+static int
+is_refusal(int status)
+{
+	return status == 429 || status == 503 || status == 529;
+}
+
+void
+origin_learn(struct http_origin *o, struct http_call *call, int status)
+{
+	uint64_t now = loop_now_ms(o->client->loop);
+
+	o->counts.answers++;
+	if (is_refusal(status)) {
+		o->counts.limited++;
+		adapt_refused(&o->adapt, call->epoch,
+		    o->counts.in_flight > 0 ? o->counts.in_flight - 1 : 0, now);
+	} else if (status < 500) {
+		adapt_accepted(&o->adapt, o->counts.in_flight, now);
+	}
+	origin_wake(o);
+}
+
+void
+http_origin_overloaded(struct http_origin *o)
+{
+	o->counts.limited++;
+	adapt_refused(&o->adapt, adapt_sent(&o->adapt), o->counts.in_flight,
+	    loop_now_ms(o->client->loop));
 }
 
 unsigned
@@ -280,6 +329,8 @@ limit(const struct http_origin *o)
 {
 	unsigned n = o->set.calls_max;
 
+	if (!o->set.limit_is_fixed && n > o->adapt.limit)
+		n = o->adapt.limit;
 	if (o->protocol == &http1_protocol && n > o->set.connections_max)
 		n = o->set.connections_max;
 	return n;
@@ -336,6 +387,10 @@ place(struct loop_deferred *d)
 	for (unsigned left = openings_needed(o); left > 0; left--)
 		if (open_one(o) == -1)
 			break;
+	if (o->waiting.length > 0 && o->adapt.limit < o->adapt.ceiling &&
+	    !loop_timer_is_active(&o->tick))
+		loop_timer_start(&o->tick,
+		    adapt_tick_in(&o->adapt, loop_now_ms(o->tick.loop)) + 1);
 }
 
 void
@@ -350,4 +405,5 @@ origin_close_all(struct http_origin *o)
 			    container_of(n, struct http_connection, node));
 	}
 	loop_undefer(&o->place);
+	loop_timer_stop(&o->tick);
 }

@@ -252,7 +252,7 @@ echo_request(void *owner, struct exchange *x)
 	} else if (span_is(target, "/hold")) {
 		if (e->nheld < 64)
 			e->held[e->nheld++] = x;
-		else
+		else if (!e->holds_all)
 			server_answer(x, 503, "text/plain", span_of("full"));
 	} else if (span_is(target, "/reset")) {
 		server_reset(x);

@@ -65,6 +65,7 @@ struct echo {
 	struct server_settings set;
 	struct exchange *held[64]; /* of /hold */
 	unsigned nheld;
+	int holds_all; /* also what is not kept in held */
 	char url[64];
 	char ca_file[64]; /* "" when plain */
 };
