@@ -1,0 +1,68 @@
+#ifndef SKEP_ENGINE_CMD_BENCH_PRIVATE_H
+#define SKEP_ENGINE_CMD_BENCH_PRIVATE_H
+
+/* What the files of `skep bench` share. */
+
+#include <stdint.h>
+
+#include "engine/base/error.h"
+#include "engine/base/loop.h"
+#include "sandbox/sandbox.h"
+
+struct cli;
+struct profile;
+
+enum shape {
+	SHAPE_LIFE, /* a sandbox, a command, removal, and again */
+	SHAPE_STAY, /* sandboxes stay until all are there */
+	SHAPE_EXEC  /* commands in sandboxes that stay */
+};
+
+struct plan {
+	const char *name;
+	enum shape shape;
+	unsigned number, jobs; /* unless given */
+	int runs_command;
+	int from_creation; /* a sample ends with the command, not its removal */
+	const char *excludes;
+};
+
+struct bench;
+
+struct job {
+	struct bench *b;
+	struct sandbox *sb;
+	uint64_t started_us;
+	int bad; /* its command failed */
+};
+
+struct bench {
+	struct cli *cli;
+	const struct plan *plan;
+	const struct profile *profile;
+	const char *const *command;
+	const char *mode;
+	unsigned number, jobs, jobs_n;
+	uint64_t seconds_ms; /* 0: until number are done */
+	struct loop *loop;
+	struct sandbox_host *host;
+	struct loop_timer timer, stagger;
+	struct loop_signal on_int, on_term;
+	struct job *job;
+	uint64_t *sample;
+	unsigned samples, started, ended, failed, up;
+	int over;       /* start nothing new */
+	int removing;   /* SHAPE_STAY: everybody goes */
+	int signal;     /* that ended us early */
+	unsigned going; /* removals under way */
+	struct error error;
+	/* Figures. */
+	uint64_t wall_us, cpu_ms;
+	int64_t memory_each, rss;
+	struct sandbox_facts facts;
+};
+
+/* Say what was measured; the exit status. */
+int bench_report(struct bench *b);
+
+#endif
