@@ -15,6 +15,7 @@ import argparse
 import json
 import os
 import pathlib
+import re
 import shutil
 import statistics
 import subprocess
@@ -80,24 +81,29 @@ def wait_for_tree(process):
 
 def command(skep, folder, jobs, settings):
     return [skep, "batch", folder / "agent.json", folder / "tasks.jsonl",
-            "-q", "-j", str(jobs), "--state", folder / "state",
+            "-v", "-j", str(jobs), "--state", folder / "state",
             "-o", folder / "results.jsonl", *settings]
 
 
 def one_batch(skep, folder, runs, jobs, mock):
-    """Run and remove everything once; (wall seconds, CPU seconds)."""
+    """Run and remove everything once; (wall s, CPU s, loop lag p99 ms)."""
     start = time.monotonic()
-    process = subprocess.Popen(command(skep, folder, jobs, mock.settings))
-    status, cpu = wait_for_tree(process)
-    wall = time.monotonic() - start
+    with open(folder / "said", "w+") as said:
+        process = subprocess.Popen(
+            command(skep, folder, jobs, mock.settings), stderr=said)
+        status, cpu = wait_for_tree(process)
+        wall = time.monotonic() - start
+        said.seek(0)
+        words = said.read()
+    lag = re.search(r"turns of the loop.* p99 ([0-9.]+) ms", words)
     results = [json.loads(line) for line in open(folder / "results.jsonl")]
     good = sum(r["status"] == "finished" for r in results)
     if status != 0 or good != runs:
         sys.exit(f"{good} of {runs} runs finished, status {status}: "
-                 f"{next((r['error'] for r in results if r['error']), '')}")
+                 f"{words[-500:]}{next((r['error'] for r in results if r['error']), '')}")
     shutil.rmtree(folder / "state")
     (folder / "results.jsonl").unlink()
-    return wall, cpu
+    return wall, cpu, float(lag[1])
 
 
 def one_spawn(program, folder, runs, jobs):
@@ -123,10 +129,12 @@ def rss_waiting(skep, folder, runs, tls):
     write_batch(folder, runs)
     with Mock(skep, script(delay_ms=30000), folder, tls) as mock:
         process = subprocess.Popen(
-            command(skep, folder, runs, mock.settings))
+            command(skep, folder, runs, mock.settings),
+            stderr=subprocess.DEVNULL)
         time.sleep(2 + runs / 50)
         kb = resident_kb(process.pid)
         process.terminate()
+        time.sleep(0.2)
         process.terminate()
         try:
             process.wait(3)
@@ -169,8 +177,9 @@ def main():
         result = {
             "name": "batch", "n": o.n, "calls": CALLS, "concurrency": o.j,
             "rounds": o.rounds,
-            "rate_per_s": spread([o.n / w for w, _ in ours], 1),
-            "cpu_ms_each": spread([c * 1e3 / o.n for _, c in ours]),
+            "rate_per_s": spread([o.n / r[0] for r in ours], 1),
+            "cpu_ms_each": spread([r[1] * 1e3 / o.n for r in ours]),
+            "loop_lag_p99_ms": spread([r[2] for r in ours]),
             "bare_rate_per_s": spread([o.n / w for w, _ in bare], 1),
             "bare_cpu_ms_each": spread([c * 1e3 / o.n for _, c in bare]),
             "cpu_ratio": spread([a[1] / b[1] for a, b in zip(ours, bare)]),
