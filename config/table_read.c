@@ -245,6 +245,8 @@ unknown_key(struct table_reader *r, const struct table *t, int key)
 	char hint[NEAREST_HINT], names[256];
 	struct span inner = json_inner(r->doc, key);
 
+	if (r->complaints->n >= COMPLAINTS_KEPT)
+		return table_complain(r, key, "unknown key");
 	nearest_init(&near, inner);
 	for (const struct field *f = t->fields; f->name != NULL; f++)
 		nearest_offer(&near, f->name);

@@ -153,9 +153,9 @@ check_held(struct tasks *t, struct task_reader *r)
 
 	while ((what = task_reader_next(r, &line)) == TASK_LINE ||
 	       what == TASK_LONG) {
-		/* A complaint stays; all else of the line may go. */
+		/* A complaint that is kept stays; else all may go. */
 		arena_mark mark = arena_save(t->arena);
-		unsigned before = t->c->n;
+		const struct complaint *last = t->c->last;
 
 		t->n++;
 		if (what == TASK_LONG)
@@ -165,7 +165,7 @@ check_held(struct tasks *t, struct task_reader *r)
 			    (size_t)LIMIT_TASK_LINE);
 		else
 			check_line(t, line, r->number);
-		if (t->c->n == before)
+		if (t->c->last == last)
 			arena_reset(t->arena, mark);
 	}
 	return what;
