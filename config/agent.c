@@ -13,10 +13,6 @@
 #include "config/source.h"
 #include "config/table.h"
 #include "engine/base/arena.h"
-#include "engine/base/limits.h"
-#include "net/json_write.h"
-
-#define CANONICAL_BYTES (4 * LIMIT_CONFIG_FILE)
 
 /* --- checks across members --- */
 
@@ -204,28 +200,6 @@ find_file(struct arena *arena, const char *path)
 	return arena_printf(arena, "%.*s/agent.json", (int)n, path);
 }
 
-static int
-set_digest(struct agent *a, struct complaints *c)
-{
-	struct json_writer w;
-	struct digest digest;
-	struct text t;
-	int status = 0;
-
-	text_init(&t, CANONICAL_BYTES);
-	json_write_init(&w, &t);
-	json_write_object(&w);
-	table_write(&agent_table, a, 0, &w);
-	json_write_end(&w);
-	if (json_write_done(&w) == -1)
-		status = complain(
-		    c, ERROR_TOO_BIG, a->file, 0, 0, "the agent is too large");
-	hash_of(text_span(&t), &digest);
-	digest_text(&digest, a->digest);
-	text_release(&t);
-	return status;
-}
-
 const struct agent *
 agent_load(struct arena *arena, const char *path, struct overrides *overrides,
     struct complaints *c)
@@ -249,24 +223,12 @@ agent_load(struct arena *arena, const char *path, struct overrides *overrides,
 	if (table_read(&r, &agent_table, 0, a) == 0) {
 		a->file = path;
 		a->folder = s.folder;
-		(void)set_digest(a, c);
+		if (table_digest(&agent_table, a, a->digest) == -1)
+			complain(c, ERROR_TOO_BIG, path, 0, 0,
+			    "the agent is too large with all that it names");
 	}
 	if (overrides != NULL)
 		complain_unused(arena, overrides, c);
 	source_release(&s);
 	return c->n == before ? a : NULL;
-}
-
-void
-agent_write(const struct agent *a, unsigned indent, struct text *out)
-{
-	struct json_writer w;
-
-	if (indent > 0)
-		json_write_init_pretty(&w, out, indent);
-	else
-		json_write_init(&w, out);
-	json_write_object(&w);
-	table_write(&agent_table, a, indent > 0 ? TABLE_ALL : 0, &w);
-	json_write_end(&w);
 }

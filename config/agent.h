@@ -23,7 +23,6 @@ struct complaints;
 struct overrides;
 struct profile;
 struct table;
-struct text;
 
 enum model_api { API_RESPONSES, API_CHAT, API_MESSAGES };
 
@@ -86,9 +85,6 @@ struct agent {
  */
 const struct agent *agent_load(struct arena *arena, const char *path,
     struct overrides *overrides, struct complaints *c);
-
-/* Append the canonical form (secrets as references). */
-void agent_write(const struct agent *a, unsigned indent, struct text *out);
 
 /* Its kind of file. */
 extern const struct table agent_table;

@@ -306,7 +306,7 @@ manifest_member_write(struct json_writer *w, const char *key, const void *at)
 	if (*m == NULL)
 		return;
 	json_write_key(w, key);
-	manifest_write(*m, w);
+	table_put(&manifest_table, *m, 0, w);
 }
 
 static void
@@ -399,7 +399,7 @@ profile_member_write(struct json_writer *w, const char *key, const void *at)
 	const struct profile *const *p = at;
 
 	json_write_key(w, key);
-	profile_put(*p, 0, w);
+	table_put(&profile_table, *p, 0, w);
 }
 
 static void

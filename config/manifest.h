@@ -22,7 +22,6 @@
 struct arena;
 struct complaints;
 struct error;
-struct json_writer;
 struct table;
 struct table_reader;
 struct vars;
@@ -134,9 +133,6 @@ int manifest_source(struct arena *arena, const struct manifest *m,
  */
 int manifest_path(
     struct arena *arena, struct span path, const char **out, struct error *e);
-
-/* Its canonical JSON, contents included. */
-void manifest_write(const struct manifest *m, struct json_writer *w);
 
 /* Permission bits from "rwxr-x---" or an `ls -l` string; -1: neither. */
 int manifest_mode_from_ls(struct span s, uint32_t *mode);

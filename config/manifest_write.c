@@ -71,11 +71,3 @@ manifest_entries_write(struct json_writer *w, const char *key, const void *at)
 	}
 	json_write_end(w);
 }
-
-void
-manifest_write(const struct manifest *m, struct json_writer *w)
-{
-	json_write_object(w);
-	table_write(&manifest_table, m, 0, w);
-	json_write_end(w);
-}

@@ -22,10 +22,8 @@
 struct arena;
 struct complaints;
 struct error;
-struct json_writer;
 struct table;
 struct table_reader;
-struct text;
 
 enum profile_network {
 	NETWORK_NONE,     /* an empty network namespace */
@@ -119,13 +117,6 @@ extern const struct table profile_table;
  */
 int profile_check_narrower(
     const struct profile *child, const struct profile *parent, struct error *e);
-
-/* Append the canonical form, with indent spaces a level for people. */
-void profile_write(const struct profile *p, unsigned indent, struct text *out);
-
-/* The same as a value of something larger; flags as table_write(). */
-void profile_put(
-    const struct profile *p, unsigned flags, struct json_writer *w);
 
 /* "sha256:..." of the canonical form. */
 void profile_digest(const struct profile *p, char out[HASH_TEXT_MAX]);

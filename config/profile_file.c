@@ -66,6 +66,7 @@ read_profile(
 	int extends = json_get(r->doc, v, "extends");
 	const struct profile *parent = profile_builtin("draft");
 	struct profile *p = arena_alloc(r->arena, sizeof *p);
+	char digest[HASH_TEXT_MAX];
 	struct error e;
 
 	if (p == NULL)
@@ -81,6 +82,8 @@ read_profile(
 		return table_complain(r, extends, "%s", e.text);
 	if (p->name == NULL && (p->name = name_of(r, v)) == NULL)
 		return table_complain(r, v, "out of memory");
+	if (table_digest(&profile_table, p, digest) == -1)
+		return table_complain(r, v, "the profile is too large");
 	*out = p;
 	return 0;
 }

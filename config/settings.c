@@ -9,7 +9,6 @@
 #include "config/source.h"
 #include "config/table.h"
 #include "engine/base/arena.h"
-#include "net/json_write.h"
 
 #define PREFIX "engine"
 #define COUNT_MAX 1e6
@@ -128,18 +127,4 @@ settings_load(struct settings *s, struct arena *arena,
 	if (path != NULL && access(path, F_OK) == -1)
 		path = NULL;
 	return settings_load_file(s, arena, path, overrides, c);
-}
-
-void
-settings_print(const struct settings *s, unsigned indent, struct text *out)
-{
-	struct json_writer w;
-
-	if (indent > 0)
-		json_write_init_pretty(&w, out, indent);
-	else
-		json_write_init(&w, out);
-	json_write_object(&w);
-	table_write(&settings_table, s, TABLE_ALL, &w);
-	json_write_end(&w);
 }

@@ -17,7 +17,6 @@ struct complaints;
 struct error;
 struct overrides;
 struct table;
-struct text;
 
 enum durability { DURABILITY_NORMAL, DURABILITY_FULL };
 
@@ -40,8 +39,5 @@ int settings_load_file(struct settings *s, struct arena *arena,
     const char *path, struct overrides *overrides, struct complaints *c);
 
 extern const struct table settings_table;
-
-void settings_print(
-    const struct settings *s, unsigned indent, struct text *out);
 
 #endif

@@ -15,6 +15,7 @@
 
 #include "config/text_list.h"
 #include "engine/base/error.h"
+#include "engine/base/hash.h"
 
 struct arena;
 struct complaints;
@@ -138,6 +139,17 @@ enum table_write_flags {
 };
 void table_write(const struct table *t, const void *at, unsigned flags,
     struct json_writer *w);
+
+/* The same as one object. */
+void table_put(const struct table *t, const void *at, unsigned flags,
+    struct json_writer *w);
+
+/*
+ * "sha256:..." of the object as JSON without spaces, what is not part of the
+ * digest left out.  -1 when that is too large to be held.
+ */
+int table_digest(
+    const struct table *t, const void *at, char out[HASH_TEXT_MAX]);
 
 /* The whole JSON Schema of a kind of file. */
 void table_schema(const struct table *t, struct text *out);

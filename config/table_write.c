@@ -4,7 +4,12 @@
 
 #include "config/secret_ref.h"
 #include "config/table_private.h"
+#include "engine/base/limits.h"
+#include "engine/base/text.h"
 #include "net/json_write.h"
+
+/* An escaped byte takes six, and several files make one agent. */
+#define CANONICAL_BYTES (8 * LIMIT_CONFIG_FILE - 1)
 
 static void
 write_texts(struct json_writer *w, const char *key, const struct text_list *l)
@@ -151,4 +156,31 @@ table_write(const struct table *t, const void *at, unsigned flags,
 	for (const struct field *f = t->fields; f->name != NULL; f++)
 		if (flags & TABLE_ALL || !(f->flags & FIELD_ASIDE))
 			write_field(w, f, at, flags);
+}
+
+void
+table_put(const struct table *t, const void *at, unsigned flags,
+    struct json_writer *w)
+{
+	json_write_object(w);
+	table_write(t, at, flags, w);
+	json_write_end(w);
+}
+
+int
+table_digest(const struct table *t, const void *at, char out[HASH_TEXT_MAX])
+{
+	struct json_writer w;
+	struct digest digest;
+	struct text form;
+	int status;
+
+	text_init(&form, CANONICAL_BYTES);
+	json_write_init(&w, &form);
+	table_put(t, at, 0, &w);
+	status = json_write_done(&w);
+	hash_of(text_span(&form), &digest);
+	digest_text(&digest, out);
+	text_release(&form);
+	return status;
 }

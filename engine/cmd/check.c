@@ -23,12 +23,12 @@
 #include "sandbox/seccomp.h"
 #include "tools/tool.h"
 
-#define EFFECTIVE_BYTES (8 * LIMIT_CONFIG_FILE)
+#define EFFECTIVE_BYTES (8 * LIMIT_CONFIG_FILE - 1)
 
-/* A file that was found good, as far as --effective wants it. */
+/* What a good file came to, for --effective. */
 struct checked {
-	struct text form; /* its effective form, JSON */
-	char digest[HASH_TEXT_MAX];
+	const struct table *table;
+	const void *object;
 };
 
 /* --- names that only other layers know --- */
@@ -85,15 +85,6 @@ check_tools(struct cli *cli, const struct agent *a, struct complaints *c)
 /* --- the kinds --- */
 
 static void
-digest_form(struct checked *out, const struct text *canonical)
-{
-	struct digest digest;
-
-	hash_of(text_span(canonical), &digest);
-	digest_text(&digest, out->digest);
-}
-
-static void
 check_agent(struct cli *cli, const char *path, struct complaints *c,
     struct checked *out)
 {
@@ -104,8 +95,7 @@ check_agent(struct cli *cli, const char *path, struct complaints *c,
 		return;
 	check_tools(cli, a, c);
 	check_syscalls(a->sandbox.profile, path, c);
-	memcpy(out->digest, a->digest, sizeof out->digest);
-	agent_write(a, 2, &out->form);
+	*out = (struct checked){&agent_table, a};
 }
 
 static void
@@ -119,39 +109,20 @@ check_profile(struct cli *cli, const char *path, struct complaints *c,
 	if (p == NULL)
 		return;
 	check_syscalls(p, path, c);
-	profile_digest(p, out->digest);
-	profile_write(p, 2, &out->form);
-}
-
-static void
-check_manifest(struct cli *cli, const char *path, struct complaints *c,
-    struct checked *out)
-{
-	const struct manifest *m = manifest_load(&cli->arena, path, c);
-	struct json_writer w;
-
-	if (m == NULL)
-		return;
-	json_write_init(&w, &out->form);
-	manifest_write(m, &w);
-	digest_form(out, &out->form);
-	text_clear(&out->form);
-	json_write_init_pretty(&w, &out->form, 2);
-	manifest_write(m, &w);
+	*out = (struct checked){&profile_table, p};
 }
 
 static void
 check_settings(struct cli *cli, const char *path, struct complaints *c,
     struct checked *out)
 {
-	struct settings s;
+	struct settings *s = arena_alloc(&cli->arena, sizeof *s);
 
-	if (settings_load_file(&s, &cli->arena, path, &cli->overrides, c) == -1)
-		return;
-	settings_print(&s, 0, &out->form);
-	digest_form(out, &out->form);
-	text_clear(&out->form);
-	settings_print(&s, 2, &out->form);
+	if (s == NULL)
+		complain(c, ERROR_FULL, path, 0, 0, "out of memory");
+	else if (settings_load_file(s, &cli->arena, path, &cli->overrides, c) ==
+		 0)
+		*out = (struct checked){&settings_table, s};
 }
 
 static void
@@ -166,7 +137,8 @@ check_as(struct cli *cli, enum kind kind, const char *path,
 		check_agent(cli, path, c, out);
 		break;
 	case KIND_MANIFEST:
-		check_manifest(cli, path, c, out);
+		*out = (struct checked){
+		    &manifest_table, manifest_load(&cli->arena, path, c)};
 		break;
 	case KIND_PROFILE:
 		check_profile(cli, path, c, out);
@@ -196,6 +168,7 @@ static int
 print_effective(struct cli *cli, enum kind kind, const char *path,
     const struct checked *checked)
 {
+	char digest[HASH_TEXT_MAX];
 	struct json_writer w;
 	struct error e;
 	struct text t;
@@ -209,13 +182,18 @@ print_effective(struct cli *cli, enum kind kind, const char *path,
 	json_write_object(&w);
 	json_put_str(&w, "file", path);
 	json_put_str(&w, "kind", kind_name(kind));
-	if (checked->form.n > 0) {
-		json_put_str(&w, "digest", checked->digest);
-		json_put_raw(&w, "effective", text_span(&checked->form));
+	if (checked->object != NULL) {
+		if (table_digest(checked->table, checked->object, digest) == 0)
+			json_put_str(&w, "digest", digest);
+		json_write_key(&w, "effective");
+		table_put(checked->table, checked->object, TABLE_ALL, &w);
 	}
 	json_write_end(&w);
 	text_add_char(&t, '\n');
-	if (cli_write(text_span(&t), &e) == -1)
+	if (json_write_done(&w) == -1)
+		error_set(
+		    &e, ERROR_TOO_BIG, 0, "%s: too large to be shown", path);
+	if (json_write_done(&w) == -1 || cli_write(text_span(&t), &e) == -1)
 		status = cli_fail(cli, &e);
 	text_release(&t);
 	return status;
@@ -238,11 +216,10 @@ static int
 check_file(struct cli *cli, enum kind kind, const char *path)
 {
 	struct complaints c;
-	struct checked checked;
+	struct checked checked = {NULL, NULL};
 	int status = 0;
 
 	complaints_init(&c, &cli->arena);
-	text_init(&checked.form, EFFECTIVE_BYTES);
 	if (kind == KIND_UNKNOWN && strcmp(path, "-") == 0)
 		complain(&c, ERROR_SYNTAX, "standard input", 0, 0,
 		    "say what it is with --kind");
@@ -255,7 +232,6 @@ check_file(struct cli *cli, enum kind kind, const char *path)
 		    cli, &c, is_missing(&c) ? EX_NOINPUT : EX_DATAERR);
 	else if (cli_has(cli, "effective"))
 		status = print_effective(cli, kind, path, &checked);
-	text_release(&checked.form);
 	return status;
 }
 

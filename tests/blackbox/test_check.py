@@ -286,6 +286,8 @@ def test_the_effective_form_is_a_good_file_of_the_same_digest(skep):
         two = effective(check(skep, name, one["effective"], "--effective",
                               "--json"))
         assert one == two
+        done = check(skep, name, content, "--effective", "--json")
+        assert len(done.out.splitlines()) == 1
 
 
 # --- manifests ---

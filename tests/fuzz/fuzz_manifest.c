@@ -56,7 +56,7 @@ write_manifest(const struct manifest *m, struct text *out)
 	struct json_writer w;
 
 	json_write_init(&w, out);
-	manifest_write(m, &w);
+	table_put(&manifest_table, m, 0, &w);
 	CHECK(json_write_done(&w) == 0 || text_overflowed(out));
 }
 
