@@ -142,8 +142,8 @@ blackbox: $(B)/skep $(ATTACKS)
 test:
 	$(Q).ci/deps build test
 	$(Q)$(MAKE) --no-print-directory tidy
-	$(Q)+$(SUBMAKE) MODE=debug unit
-	$(Q)+$(SUBMAKE) MODE=asan unit replay
+	$(Q)+$(SUBMAKE) MODE=debug all unit
+	$(Q)+$(SUBMAKE) MODE=asan all unit replay
 	$(Q)+$(SUBMAKE) MODE=release all blackbox
 
 demo:
