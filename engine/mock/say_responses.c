@@ -136,6 +136,7 @@ write_usage(struct json_writer *w, const struct mock_usage *u)
 	json_put_int(w, "input_tokens", u->input_tokens);
 	json_put_object(w, "input_tokens_details");
 	json_put_int(w, "cached_tokens", u->cached_tokens);
+	json_put_int(w, "cache_write_tokens", 0);
 	json_write_end(w);
 	json_put_int(w, "output_tokens", u->output_tokens);
 	json_put_object(w, "output_tokens_details");

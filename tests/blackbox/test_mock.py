@@ -226,10 +226,10 @@ def test_a_streamed_response_adds_up_to_the_whole_one(client):
     assert "".join(pieces("reasoning_summary_text")) == "Let me think."
     for response in (whole, final["response"]):
         assert response["usage"] == {
-            "input_tokens": 120, "input_tokens_details":
-            {"cached_tokens": 100}, "output_tokens": 15,
-            "output_tokens_details": {"reasoning_tokens": 5},
-            "total_tokens": 135}
+            "input_tokens": 120, "output_tokens": 15, "total_tokens": 135,
+            "input_tokens_details": {
+                "cached_tokens": 100, "cache_write_tokens": 0},
+            "output_tokens_details": {"reasoning_tokens": 5}}
 
 
 def test_encrypted_reasoning_only_when_asked_for(client):
