@@ -13,6 +13,8 @@
 #include "config/source.h"
 #include "config/table.h"
 #include "engine/base/arena.h"
+#include "net/json.h"
+#include "net/json_schema.h"
 
 /* --- checks across members --- */
 
@@ -128,11 +130,33 @@ apply_rootfs(struct table_reader *r, int sandbox, struct agent_sandbox *s)
 	return 0;
 }
 
+/* It must be one that we can enforce. */
+static int
+check_answer_schema(struct table_reader *r, int v, struct span schema)
+{
+	struct json_doc d;
+	struct error e;
+	int status = 0;
+
+	if (schema.n == 0)
+		return 0;
+	json_doc_init(&d);
+	if (json_parse(&d, schema, JSON_UNIQUE, &e) == -1 ||
+	    json_schema_check(&d, 0, &e) == -1)
+		status = table_complain(
+		    r, json_get(r->doc, v, "answer_schema"), "%s", e.text);
+	json_doc_release(&d);
+	return status;
+}
+
 int
 agent_check(struct table_reader *r, int v, void *at)
 {
 	struct agent *a = at;
 	int status = check_model(r, json_get(r->doc, v, "model"), &a->model);
+
+	if (check_answer_schema(r, v, a->answer_schema) == -1)
+		status = -1;
 
 	if (a->name[0] == '\0')
 		status = table_complain(

@@ -113,6 +113,8 @@ static const struct field agent_fields[] = {
     {"instructions", FIELD_CUSTOM, AGENT(instructions),
 	.custom = &agent_instructions_custom,
 	.doc = "a text or {file}; ${...} is replaced"},
+    {"answer_schema", FIELD_JSON, FIELD_OBJECT_ONLY, AGENT(answer_schema),
+	.doc = "JSON Schema that the final answer must fit"},
     {"manifest", FIELD_CUSTOM, FIELD_NULLABLE, AGENT(manifest),
 	.custom = &agent_manifest_custom,
 	.doc = "what a fresh workspace contains"},

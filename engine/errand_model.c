@@ -1,6 +1,7 @@
 /* MODEL: one model turn, from the transcript to the reply's items in it. */
 
 #include "config/agent.h"
+#include "engine/answer.h"
 #include "engine/base/check.h"
 #include "engine/base/limits.h"
 #include "engine/base/text.h"
@@ -100,6 +101,13 @@ done(void *owner, const struct model_result *r)
 		errand_fail(er, &e, ERROR_INTERNAL);
 		return;
 	}
+	if (er->turn.calls == 0 &&
+	    answer_check(er->supplies->agent->answer_schema, text_span(&said),
+		&e) == -1) {
+		text_release(&said);
+		errand_fail(er, &e, ERROR_MODEL_PROTOCOL);
+		return;
+	}
 	if (er->turn.calls > 0) {
 		run_set_needs_sandbox(er->run, needs_sandbox(er));
 		run_post(er->run, RUN_EV_CALLS);
@@ -145,6 +153,7 @@ errand_call_model(struct run *run, struct error *e)
 	    .tools = s->spec,
 	    .ntools = s->specs,
 	    .settings = s->agent->model.settings,
+	    .schema = s->agent->answer_schema,
 	    .cache_key = span_of(s->agent->digest),
 	    .stream = 1,
 	};
