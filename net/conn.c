@@ -4,6 +4,7 @@
 #include "engine/base/error.h"
 #include "engine/base/pool.h"
 #include "net/dns.h"
+#include "net/proxy.h"
 #include "net/stream.h"
 #include "net/tls.h"
 
@@ -15,7 +16,8 @@ struct conn_op {
 	enum net_stage stage;
 	struct dns_query *query;
 	struct tcp_connect tcp;
-	struct stream *stream; /* while shaking hands */
+	struct proxy_op *tunnel; /* while a proxy makes it */
+	struct stream *stream;   /* while shaking hands */
 	struct loop_timer deadline;
 	conn_done_fn *done;
 	void *owner;
@@ -49,6 +51,7 @@ op_free(struct conn_op *op)
 {
 	loop_timer_stop(&op->deadline);
 	tcp_connect_cancel(&op->tcp);
+	proxy_cancel(op->tunnel);
 	stream_close(op->stream);
 	op->magic = 0;
 	pool_give(op);
@@ -91,18 +94,12 @@ shook_hands(struct stream *s, void *owner, const struct error *e)
 		succeed(op);
 }
 
+/* A way to the server is open: by itself, or through a proxy. */
 static void
-connected(void *owner, int fd, const struct address *a, const struct error *e)
+reached(struct conn_op *op, int fd)
 {
-	struct conn_op *op = owner;
 	struct error mine;
 
-	CHECK_OBJ(op, CONN_MAGIC);
-	(void)a;
-	if (e != NULL) {
-		fail(op, e);
-		return;
-	}
 	if (op->set.tls == NULL) {
 		op->stream = stream_new(op->set.loop, fd, &mine);
 		if (op->stream == NULL)
@@ -118,6 +115,39 @@ connected(void *owner, int fd, const struct address *a, const struct error *e)
 		fail(op, &mine);
 	else
 		tls_handshake_start(op->stream, shook_hands, op);
+}
+
+static void
+tunnelled(void *owner, int fd, const struct error *e)
+{
+	struct conn_op *op = owner;
+
+	CHECK_OBJ(op, CONN_MAGIC);
+	op->tunnel = NULL;
+	if (e != NULL)
+		fail(op, e);
+	else
+		reached(op, fd);
+}
+
+static void
+connected(void *owner, int fd, const struct address *a, const struct error *e)
+{
+	struct conn_op *op = owner;
+	struct error mine;
+
+	CHECK_OBJ(op, CONN_MAGIC);
+	(void)a;
+	if (e != NULL) {
+		fail(op, e);
+	} else if (op->set.proxy == NULL) {
+		reached(op, fd);
+	} else {
+		op->tunnel = proxy_start(op->set.loop, op->set.proxy, fd,
+		    op->set.host, op->set.port, tunnelled, op, &mine);
+		if (op->tunnel == NULL)
+			fail(op, &mine);
+	}
 }
 
 static void
@@ -186,8 +216,12 @@ conn_start(const struct conn_settings *settings, conn_done_fn *done,
 		    &op->tcp, settings->loop, &a, 1, connected, op);
 	} else {
 		op->stage = NET_RESOLVE;
-		op->query = dns_start(settings->dns, settings->host,
-		    settings->port, resolved, op, e);
+		op->query = dns_start(settings->dns,
+		    settings->proxy != NULL ? settings->proxy->host
+					    : settings->host,
+		    settings->proxy != NULL ? settings->proxy->port
+					    : settings->port,
+		    resolved, op, e);
 		if (op->query == NULL)
 			goto failed;
 	}

@@ -16,6 +16,7 @@
 struct dns;
 struct dns_query;
 struct error;
+struct proxy;
 struct stream;
 struct tls_client;
 
@@ -34,8 +35,9 @@ const char *net_stage_name(enum net_stage s);
 struct conn_settings {
 	struct loop *loop;
 	struct dns *dns;
-	struct tls_client *tls; /* NULL: plain */
-	struct span host;       /* a name, a numeric address, or a path */
+	struct tls_client *tls;    /* NULL: plain */
+	const struct proxy *proxy; /* to go by way of; NULL: directly */
+	struct span host;          /* a name, a numeric address, or a path */
 	uint16_t port;
 	int is_unix;         /* host is the path of a socket */
 	int only_loopback;   /* refuse what a name resolves to otherwise */

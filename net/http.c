@@ -1,5 +1,7 @@
 #include "net/http.h"
 
+#include <stdlib.h>
+
 #include "engine/base/check.h"
 #include "engine/base/pool.h"
 #include "net/dns.h"
@@ -165,6 +167,33 @@ origin_trust(struct http_origin *o, struct error *e)
 	return o->tls == NULL ? -1 : 0;
 }
 
+static struct span
+from_environment(const char *upper, const char *lower)
+{
+	const char *value = getenv(lower);
+
+	if (value == NULL || *value == '\0')
+		value = getenv(upper);
+	return span_of(value);
+}
+
+static int
+origin_proxy(struct http_origin *o, struct error *e)
+{
+	struct span text = o->set.proxy;
+
+	if (o->tls == NULL)
+		return 0;
+	if (text.n == 0) {
+		text = from_environment("HTTPS_PROXY", "https_proxy");
+		if (text.n == 0 || url_is_loopback(&o->url) ||
+		    proxy_is_excepted(
+			&o->url, from_environment("NO_PROXY", "no_proxy")))
+			return 0;
+	}
+	return proxy_parse(&o->proxy, text, &o->arena, e);
+}
+
 struct http_origin *
 http_origin_new(struct http_client *c,
     const struct http_origin_settings *settings, struct error *e)
@@ -194,7 +223,8 @@ http_origin_new(struct http_client *c,
 		e->code = ERROR_CONFIG;
 		goto failed;
 	}
-	if (origin_names(o, e) == -1 || origin_trust(o, e) == -1)
+	if (origin_names(o, e) == -1 || origin_trust(o, e) == -1 ||
+	    origin_proxy(o, e) == -1)
 		goto failed;
 	if (o->tls == NULL)
 		o->protocol =

@@ -67,6 +67,9 @@ struct http_origin_settings {
 	int http1_only;     /* do not offer HTTP/2 */
 	int limit_is_fixed; /* do not look for the server's own limit */
 	int http2_unasked;  /* speak HTTP/2 without TLS (prior knowledge) */
+	/* For https: "http://host:port" to go by way of; empty: what
+	   HTTPS_PROXY and NO_PROXY say, but this machine never. */
+	struct span proxy;
 	unsigned connections_max; /* 0: 256 */
 	unsigned calls_max;       /* in flight; 0: as many as fit */
 	uint32_t connect_ms;   /* resolve, connect and handshake; 0: 20,000 */

@@ -18,6 +18,7 @@
 #include "engine/base/text.h"
 #include "net/adapt.h"
 #include "net/http.h"
+#include "net/proxy.h"
 
 struct dns;
 struct http_connection;
@@ -138,6 +139,7 @@ struct http_origin {
 	struct span text, host; /* "https://h:1"; the Host field's value */
 	struct span host_name;
 	struct tls_client *tls; /* NULL: plain */
+	struct proxy proxy;     /* host empty: none */
 	struct http_origin_settings set;
 	const struct http_protocol *protocol; /* NULL: not known yet */
 	struct list waiting, pending;

@@ -262,6 +262,7 @@ open_one(struct http_origin *o)
 	    .loop = o->client->loop,
 	    .dns = o->client->dns,
 	    .tls = o->tls,
+	    .proxy = o->proxy.host.n > 0 ? &o->proxy : NULL,
 	    .host = o->url.host,
 	    .port = o->url.port,
 	    .is_unix = o->url.scheme == URL_UNIX,

@@ -132,6 +132,20 @@ stream_close(struct stream *s)
 	s->ops->release(s);
 }
 
+int
+stream_detach(struct stream *s)
+{
+	int fd = s->fd;
+
+	CHECK_OBJ(s, STREAM_MAGIC);
+	CHECK(s->ops == &plain_ops);
+	loop_io_want(&s->io, LOOP_NOTHING);
+	loop_undefer(&s->again);
+	s->magic = 0;
+	s->ops->release(s);
+	return fd;
+}
+
 void
 stream_reset_on_close(struct stream *s)
 {

@@ -63,6 +63,9 @@ struct stream *stream_new(struct loop *l, int fd, struct error *e);
 /* Close at once and free; stream_close(NULL) does nothing. */
 void stream_close(struct stream *s);
 
+/* Free a plain stream and give its descriptor to the caller. */
+int stream_detach(struct stream *s);
+
 /* Whenever it is closed, the peer shall see a reset. */
 void stream_reset_on_close(struct stream *s);
 
