@@ -5,8 +5,8 @@
 #include "engine/base/error.h"
 
 /*
- * Everything is overwritten by spaces; line ends inside comments stay, so
- * that lines can still be counted.  What this does not understand it leaves
+ * Comments and trailing commas become spaces, in place; line ends inside
+ * comments stay, so that lines can still be counted.  What this does not understand it leaves
  * alone: the guard has the last word.
  */
 struct relax {

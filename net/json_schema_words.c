@@ -8,6 +8,8 @@
 #include "engine/base/text.h"
 #include "net/utf8.h"
 
+/* The keywords of JSON Schema that look at one value only. */
+
 /* --- equality --- */
 
 static int

@@ -8,9 +8,9 @@
 #include "engine/base/text.h"
 
 /*
- * Keys are compared as what they mean, not as they are written: "a" and
- * "\u0061" are one key.  Small objects are compared pair by pair; larger ones
- * through a table of hashes, so that the cost stays linear.
+ * Duplicate keys.  They are compared as what they mean, not as written: "a"
+ * and "\u0061" are one key.  Small objects are compared pair by pair; larger
+ * ones through a table of hashes, so that the cost stays linear.
  */
 #define PAIRWISE_MAX 12
 

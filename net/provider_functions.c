@@ -4,6 +4,8 @@
 
 #include "engine/base/arena.h"
 
+/* Native tools and calls as functions, for APIs that know nothing else. */
+
 /* --- tools --- */
 
 struct span

@@ -6,6 +6,8 @@
 #include "engine/base/arena.h"
 #include "engine/base/pool.h"
 
+/* What all dialects do with an answer: keep items, end it, tell its text. */
+
 /* --- items --- */
 
 static int
