@@ -1,6 +1,8 @@
 #ifndef SKEP_CONFIG_AGENT_PRIVATE_H
 #define SKEP_CONFIG_AGENT_PRIVATE_H
 
+/* The inside of agents: agent.c, agent_table.c, agent_members.c. */
+
 #include "config/agent.h"
 #include "config/table.h"
 

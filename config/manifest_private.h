@@ -1,6 +1,8 @@
 #ifndef SKEP_CONFIG_MANIFEST_PRIVATE_H
 #define SKEP_CONFIG_MANIFEST_PRIVATE_H
 
+/* The inside of manifests: manifest*.c. */
+
 #include "config/manifest.h"
 #include "config/table.h"
 

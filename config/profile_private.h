@@ -1,6 +1,8 @@
 #ifndef SKEP_CONFIG_PROFILE_PRIVATE_H
 #define SKEP_CONFIG_PROFILE_PRIVATE_H
 
+/* The inside of profiles: profile*.c. */
+
 #include "config/profile.h"
 
 struct table;

@@ -1,5 +1,5 @@
 /*
- * The table of a profile.
+ * The table of a profile, with the members that are more than a value.
  */
 
 #include <string.h>

@@ -1,6 +1,8 @@
 #ifndef SKEP_CONFIG_TABLE_PRIVATE_H
 #define SKEP_CONFIG_TABLE_PRIVATE_H
 
+/* The inside of tables: shared by table*.c and the custom members of others. */
+
 #include "config/table.h"
 
 /* One value by its field, whatever its type; -1 when it complained. */

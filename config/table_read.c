@@ -1,3 +1,8 @@
+/*
+ * Reading an object by its table: defaults, then members and what overrides
+ * them, then checks across members; every fault with its place.
+ */
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>

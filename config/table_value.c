@@ -1,3 +1,7 @@
+/*
+ * Reading one value by its field: numbers, quantities, names, texts, paths.
+ */
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,6 +1,8 @@
 #ifndef SKEP_CONFIG_TASK_PRIVATE_H
 #define SKEP_CONFIG_TASK_PRIVATE_H
 
+/* The inside of tasks: task.c and task_input.c. */
+
 #include "config/task.h"
 
 struct table_reader;

@@ -1,6 +1,8 @@
 #ifndef SKEP_ENGINE_CMD_CHECK_PRIVATE_H
 #define SKEP_ENGINE_CMD_CHECK_PRIVATE_H
 
+/* The inside of skep check: check*.c. */
+
 #include "engine/cli.h"
 
 struct complaints;
