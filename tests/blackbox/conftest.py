@@ -41,6 +41,9 @@ def pytest_configure(config):
                  "limit(seconds): the longest it may take"):
         config.addinivalue_line("markers", line)
     leaks_module.become_subreaper()
+    # Signals that our caller ignores would be ignored by all we start.
+    for signo in (signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(signo, signal.SIG_DFL)
 
 
 def pytest_collection_modifyitems(items):

@@ -86,7 +86,7 @@ def _mounts():
 
 
 def _cgroups():
-    """Those named after skep, without what a living stranger owns."""
+    """Those named after skep."""
     found = set()
     for folder, below, _ in os.walk("/sys/fs/cgroup"):
         for name in below:
@@ -106,7 +106,8 @@ def _files(private):
     found = set()
     for folder in ("/tmp", "/dev/shm", "/var/tmp", "/run", "/run/shm"):
         found |= _names(folder, "*skep*") | _names(folder, ".*skep*")
-    found -= _names("/tmp", "skep-test-*")  # unit tests that run beside us
+    # Of unit tests and mocks that others run; ours have a TMPDIR of their own.
+    found -= _names("/tmp", "skep-test-*") | _names("/tmp", "skep-mock-*")
     for folder in private:
         found |= _names(folder, "*")
     return found
@@ -122,27 +123,27 @@ class Snapshot:
         self.files = _files(private)
 
 
-def _owner_lives(path, ours):
-    """Is a number in this name the id of a living process not of ours?"""
-    table = process_table()
-    for part in path.replace("/", "-").replace(".", "-").split("-"):
-        if part.isdigit() and int(part) in table and int(part) not in ours:
-            return True
-    return False
+def _is_strange(path, strangers):
+    """Does this name hold the id of a process that is not of ours?"""
+    parts = path.replace("/", "-").replace(".", "-").split("-")
+    return any(p.isdigit() and int(p) in strangers for p in parts)
 
 
 def difference(before):
     """What is there now and was not before, one line each."""
     reap_strays()
+    strangers = set(process_table())  # before we look: they may end any time
     now = Snapshot(before.private)
-    ours = {pid for pid, _ in now.processes}
+    strangers |= set(process_table())
+    strangers -= {pid for pid, _ in now.processes}
     left = [describe(pid) for pid, _ in now.processes - before.processes]
     left += [f"mount {m}" for m in now.mounts - before.mounts]
     left += [f"cgroup {c}" for c in now.cgroups - before.cgroups
-             if not _owner_lives(c, ours)]
+             if not _is_strange(c, strangers) and os.path.exists(c)]
     left += [f"network namespace {n}" for n in now.netns - before.netns]
     left += [f"file {f}" for f in now.files - before.files
-             if f.startswith(before.private) or not _owner_lives(f, ours)]
+             if f.startswith(before.private) or
+             (not _is_strange(f, strangers) and os.path.lexists(f))]
     return sorted(left)
 
 

@@ -45,7 +45,7 @@ def test_a_zombie_is_not_a_leak(leaks):
 def test_a_file_in_tmpdir_is_seen(leaks, place):
     left = place / "tmp" / "anything"
     left.touch()
-    assert leaks.now() == [f"file {left}"]
+    assert f"file {left}" in leaks.now()
     left.unlink()
 
 
@@ -54,7 +54,7 @@ def test_a_mount_is_seen(leaks, place):
     subprocess.run(["mount", "-t", "tmpfs", "none", place / "home"],
                    check=True)
     try:
-        assert len(leaks.now()) == 1
+        assert any(line.startswith("mount ") for line in leaks.now())
     finally:
         subprocess.run(["umount", place / "home"], check=True)
 
@@ -68,21 +68,21 @@ def test_a_cgroup_is_seen(leaks):
     left = f"{root}/skep-left"
     os.mkdir(left)
     try:
-        assert leaks.now() == [f"cgroup {left}"]
+        assert f"cgroup {left}" in leaks.now()
     finally:
         os.rmdir(left)
 
 
-def test_killing_the_rest_spares_what_was_there_before():
+def test_killing_the_rest_spares_what_was_there_before(request):
     old = subprocess.Popen(["sleep", "60"])
+    request.addfinalizer(old.wait)
+    request.addfinalizer(old.kill)
     before = leaks_module.Snapshot()
     pid = orphan()
     leaks_module.kill_rest(before)
     assert old.poll() is None
-    assert leaks_module.difference(before) == []
+    assert leaks_module.settle(before, 3) == []
     assert not os.path.exists(f"/proc/{pid}")
-    old.kill()
-    old.wait()
 
 
 def test_a_hostile_server_talks_and_can_be_closed_in_the_middle():
