@@ -21,8 +21,6 @@
 		    "default draft"                                       \
 	}
 
-#include <stddef.h>
-
 const struct option_spec options_run[] = {
     {"outputs", 0, OPTION_TEXT, 0, "DIR",
 	"where declared outputs go (default STATE/runs/ID/outputs)"},

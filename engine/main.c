@@ -92,6 +92,12 @@ run_bare(struct cli *cli, int argc, char **argv)
 		return print(cli, write_help);
 	if (i == argc)
 		return cli_usage(cli, "say what to do: skep COMMAND ...");
+	if (strcmp(argv[i], "help") == 0) {
+		cli->command = i + 1 < argc ? cli_command(argv[i + 1]) : NULL;
+		if (cli->command != NULL || i + 1 == argc)
+			return print(cli, write_help);
+		i++;
+	}
 	nearest_init(&near, span_of(argv[i]));
 	for (size_t k = 0; (c = cli_command_at(k)) != NULL; k++)
 		nearest_offer(&near, c->name);

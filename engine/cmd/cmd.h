@@ -19,9 +19,8 @@ enum option_type {
 };
 
 enum option_flags {
-	OPTION_REPEATS =
-	    1, /* may be given more than once; else the last wins */
-	OPTION_HIDDEN = 2,
+	OPTION_REPEATS = 1, /* every one counts; else the last wins */
+	OPTION_HIDDEN = 2,  /* not in the help */
 };
 
 struct option_spec {

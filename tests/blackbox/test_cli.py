@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-COMMANDS = ("run", "batch", "exec", "mock", "check", "ps", "show", "log",
-            "cancel")
+COMMANDS = ("run", "batch", "exec", "bench", "doctor", "mock", "check", "ps",
+            "show", "log", "cancel")
 
 
 def test_nothing_to_do_is_a_mistake(skep):
@@ -42,10 +42,13 @@ def test_every_command_explains_itself(skep, command):
         assert common in done.out
     # Help wins over what else is wrong with the line.
     assert skep.run(command, "-h").out == done.out
+    assert skep.run("help", command).out == done.out
 
 
 def test_help_lists_every_command(skep):
     done = skep.run("--help")
+    assert skep.run("help").out == skep.run("-h").out == done.out
+    assert skep.run("help", "nosuch").status == 64
     assert done.status == 0
     for command in COMMANDS:
         assert re.search(rf"^  {command} ", done.out, re.M)
