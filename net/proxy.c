@@ -79,8 +79,8 @@ proxy_parse(struct proxy *p, struct span text, struct arena *a, struct error *e)
 	p->port = u.port_given ? u.port : 3128;
 	return 0;
 bad:
-	return error_set(e, ERROR_CONFIG, 0,
-	    "the proxy must be given as http://HOST:PORT");
+	return error_set(
+	    e, ERROR_CONFIG, 0, "the proxy must be given as http://HOST:PORT");
 }
 
 static int
