@@ -28,33 +28,33 @@ KINDS = {"OUT": "outpatient", "EME": "emergency", "INP": "inpatient",
 lines = open("record.txt").read().split("\n")[:-1]
 found = []
 
-def start(layout, line, year, month, day, kind, doctor):
-    found.append({"layout": layout, "first_line": line, "type": kind,
-                  "date": "%04d-%02d-%02d" % (int(year), int(month), int(day)),
+def start(line, year, month, day, kind, doctor):
+    found.append({"first_line": line, "type": kind, "date":
+                  "%04d-%02d-%02d" % (int(year), int(month), int(day)),
                   "doctor": doctor})
 
 for i, text in enumerate(lines):
     if m := re.match(r"[=*#]{4,9} ENCOUNTER (\d+)-(\d+)-(\d+) -- (\w+)", text):
-        start("banner", i + 1, m[1], m[2], m[3], m[4].lower(),
+        start(i + 1, m[1], m[2], m[3], m[4].lower(),
               re.match(r"Attending: Dr\. (.*)", lines[i + 1])[1])
     elif m := re.match(r"Date of service: (\d+) (\w+) (\d+)", text):
-        start("form", i + 1, m[3], MONTHS.index(m[2]) + 1, m[1],
+        start(i + 1, m[3], MONTHS.index(m[2]) + 1, m[1],
               lines[i + 1].split()[2].lower(),
               re.match(r"Clinician: +Dr\. (.*)", lines[i + 2])[1])
     elif text == "Dear colleague,":
         m = re.search(r"seen on (\d+)/(\d+)/(\d+) \((\w+)\)", lines[i + 1])
         end = lines.index("With kind regards,", i)
-        start("letter", i + 1, m[3], m[2], m[1], m[4],
+        start(i + 1, m[3], m[2], m[1], m[4],
               lines[end + 1].removeprefix("Dr. "))
     elif m := re.match(r"ENC\|(\d{4})(\d\d)(\d\d)\|(\w+)\|Dr\. ([^|]*)", text):
-        start("export", i + 1, m[1], m[2], m[3], KINDS[m[4]], m[5])
+        start(i + 1, m[1], m[2], m[3], KINDS[m[4]], m[5])
     elif m := re.match(r"\[dictated by Dr\. (.*) on (\d+)\.(\d+)\.(\d+); (\w+)",
                        text):
-        start("dictation", i + 1, m[4], m[3], m[2], m[5], m[1])
+        start(i + 1, m[4], m[3], m[2], m[5], m[1])
 
 for this, following in zip(found, found[1:] + [None]):
     this["last_line"] = following["first_line"] - 1 if following else len(lines)
-json.dump(found, open("draft.json", "w"), indent=1)
+json.dump({"encounters": found}, open("draft.json", "w"), indent=1)
 print("split into", len(found), "encounters")
 END
 python3 split.py
@@ -76,16 +76,7 @@ awk -v headings="$(cat headings)" -v last="$(wc -l < record.txt)" '
 """
 
 WRITE = r"""
-python3 - <<'END'
-import json
-draft = json.load(open("draft.json"))
-for encounter in draft:
-    del encounter["layout"]
-with open("output/encounters.json", "w") as f:
-    json.dump({"encounters": draft}, f, indent=1)
-END
-rm draft.json headings split.py
-python3 -m json.tool output/encounters.json > /dev/null &&
+mv draft.json output/encounters.json && rm headings split.py &&
 echo "written: $(grep -c '"date"' output/encounters.json) encounters"
 """
 
