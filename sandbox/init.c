@@ -166,7 +166,8 @@ build(const struct init_plan *plan, int *sock, struct fault *f)
 		return fault_at(f, "open /proc/self", NULL);
 	if (enter_mounts(plan, &ours, f) == -1)
 		return -1;
-	limits.files = 0; /* for commands: pid 1 holds a few of its own */
+	/* For commands only: pid 1 has descriptors and memory of its own. */
+	limits.files = limits.address_bytes = 0;
 	if (rlimits_apply(&limits, f) == -1)
 		return -1;
 	if (settle_descriptors(*sock, &proc_self, ours, f) == -1)
@@ -249,6 +250,7 @@ init_main(const struct init_plan *plan)
 	}
 	self.box = plan->box;
 	self.files = plan->box->rlimits.files;
+	self.address_bytes = plan->box->rlimits.address_bytes;
 	say_ready(sock, &f);
 	serve(&self);
 }

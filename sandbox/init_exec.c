@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -22,7 +23,7 @@
  * its own, allocates nothing and calls nothing that keeps state.
  */
 
-#define ARGV_MAX 16384
+#define ARGV_MAX (512 * 1024) /* as many as fit; a page is used when touched */
 #define STACK_BYTES (64 * 1024)
 
 struct birth {
@@ -30,7 +31,7 @@ struct birth {
 	const char *cwd;
 	int fd[3];
 	int tty;
-	uint64_t files;
+	uint64_t files, address_bytes;
 	volatile int exec_errno; /* written by the child */
 	volatile int no_folder;  /* it was chdir that failed */
 };
@@ -88,6 +89,22 @@ exec_by_path(const struct birth *b)
 	return denied ? EACCES : ENOENT;
 }
 
+/* At most value, and never more than we may have ourselves. */
+static int
+limit(__rlimit_resource_t what, uint64_t value)
+{
+	struct rlimit r;
+
+	if (value == 0)
+		return 0;
+	if (getrlimit(what, &r) == -1)
+		return -1;
+	if (r.rlim_max > value)
+		r.rlim_max = value;
+	r.rlim_cur = r.rlim_max;
+	return setrlimit(what, &r);
+}
+
 static int
 become_command(void *p)
 {
@@ -103,12 +120,9 @@ become_command(void *p)
 	}
 	if (close_range(3, ~0U, 0) == -1)
 		goto failed;
-	if (b->files > 0) {
-		struct rlimit r = {b->files, b->files};
-
-		if (setrlimit(RLIMIT_NOFILE, &r) == -1)
-			goto failed;
-	}
+	if (limit(RLIMIT_NOFILE, b->files) == -1 ||
+	    limit(RLIMIT_AS, b->address_bytes) == -1)
+		goto failed;
 	if (chdir(b->cwd) == -1) {
 		b->no_folder = 1;
 		goto failed;
@@ -237,36 +251,73 @@ free_command(struct init *in)
 	return NULL;
 }
 
+/* Our own copy of the texts in a file, or NULL. */
+static char *
+map_texts(const struct init_exec *m, int fd)
+{
+	char *text;
+
+	if (m->text_bytes == 0)
+		return NULL;
+	text = mmap(
+	    NULL, m->text_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+	return text == MAP_FAILED ? NULL : text;
+}
+
+/* Fill b from m and its texts; 0, or the errno of why not. */
+static int
+prepare_birth(const struct init_exec *m, struct birth *b, char *text,
+    const int *fd, unsigned nfd, int *slave)
+{
+	const char *end = text + m->text_bytes;
+	char **envp = vector + m->argv_n + 1;
+
+	b->argv = vector;
+	b->envp = envp;
+	text = cut_strings(text, end, m->argv_n, vector);
+	if (text != NULL)
+		text = cut_strings(text, end, m->env_n, envp);
+	if (text == NULL || text >= end || end[-1] != '\0')
+		return E2BIG;
+	b->cwd = text;
+	return choose_stdio(m, b, fd, nfd, slave) == -1 ? errno : 0;
+}
+
+static int
+is_sound(const struct init_exec *m, size_t n, unsigned nfd)
+{
+	if (n < sizeof *m || m->head.bytes != sizeof *m || m->argv_n == 0 ||
+	    (uint64_t)m->argv_n + m->env_n > ARGV_MAX)
+		return 0;
+	if ((m->head.flags & EXEC_TEXTS_IN_FILE) != 0)
+		return nfd > 0;
+	return m->text_bytes > 0 && m->text_bytes == n - sizeof *m;
+}
+
 void
 init_serve_exec(struct init *in, const struct init_exec *m, size_t n,
     const int *fd, unsigned nfd)
 {
-	struct birth b = {.files = in->files};
+	struct birth b = {
+	    .files = in->files, .address_bytes = in->address_bytes};
 	struct init_command *c = free_command(in);
-	char *text = in->message + sizeof *m, **envp;
-	const char *end = in->message + n;
-	int slave = -1;
+	char *text = in->message + sizeof *m;
+	int in_file = (m->head.flags & EXEC_TEXTS_IN_FILE) != 0, slave = -1;
 	pid_t pid = -1;
 
-	if (n < sizeof *m || m->head.bytes != sizeof *m || m->argv_n == 0 ||
-	    (uint64_t)m->argv_n + m->env_n > ARGV_MAX)
+	if (!is_sound(m, n, nfd))
 		b.exec_errno = E2BIG;
 	else if (c == NULL)
 		b.exec_errno = EAGAIN;
+	else if (in_file && (text = map_texts(m, *fd++)) == NULL)
+		b.exec_errno = ENOMEM;
 	else {
-		b.argv = vector;
-		envp = vector + m->argv_n + 1;
-		b.envp = envp;
-		text = cut_strings(text, end, m->argv_n, vector);
-		if (text != NULL)
-			text = cut_strings(text, end, m->env_n, envp);
-		if (text == NULL || text >= end)
-			b.exec_errno = E2BIG;
-		else if (b.cwd = text,
-		    choose_stdio(m, &b, fd, nfd, &slave) == -1)
-			b.exec_errno = errno;
-		else
+		b.exec_errno = prepare_birth(
+		    m, &b, text, fd, nfd - (unsigned)in_file, &slave);
+		if (b.exec_errno == 0)
 			pid = give_birth(&b);
+		if (in_file)
+			munmap(text, m->text_bytes);
 	}
 	if (slave != -1)
 		close(slave);

@@ -25,7 +25,8 @@ struct init_command {
 
 struct init {
 	const struct box *box;
-	uint64_t files; /* open descriptors of a command; 0: as inherited */
+	/* Limits of a command that are not pid 1's; 0: as inherited. */
+	uint64_t files, address_bytes;
 	struct init_command command[LIMIT_COMMANDS_PER_SANDBOX];
 	unsigned commands_n;
 	uint32_t exclusive; /* the only command there has been, or 0 */

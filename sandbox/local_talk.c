@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -26,7 +27,7 @@ struct local_message {
 	struct list_node link;
 	size_t n;
 	unsigned nfd;
-	int fd[3];
+	int fd[4];
 	char bytes[];
 };
 
@@ -143,40 +144,69 @@ is_pipe(int fd)
 	return fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode);
 }
 
-int
-local_exec(struct exec *x, const struct exec_spec *spec, const int fd[3],
-    struct error *e)
+/* The texts behind m in out[used..size]: where they end; 0: no room. */
+static size_t
+add_texts(struct init_exec *m, const struct local *l,
+    const struct exec_spec *spec, char *out, size_t used, size_t size)
 {
-	struct local *l = local_of(x->sb);
-	char *out = x->host->building;
-	struct init_exec *m = (void *)out;
-	size_t size = sizeof *m + SANDBOX_ARGV_MAX, used = sizeof *m, env;
-	int sent[3];
-	unsigned nfd = 0;
+	size_t env;
 
-	*m = (struct init_exec){
-	    .head = {.bytes = sizeof *m, .verb = INIT_EXEC, .id = x->id},
-	    .rows = x->rows,
-	    .columns = x->columns};
+	m->argv_n = 0;
 	for (const char *const *a = spec->argv; *a != NULL; a++) {
 		used = add_text(out, used, size, *a);
 		m->argv_n++;
 	}
-	if (used > 0) {
-		env = local_env_write(l->base.profile, spec->env, spec->tty,
-		    out + used, size - used, &m->env_n);
-		used = env > 0 ? used + env : 0;
-	}
-	used = add_folder(out, used, size, spec->cwd);
 	if (used == 0)
-		return error_set(e, ERROR_TOO_BIG, 0,
+		return 0;
+	env = local_env_write(l->base.profile, spec->env, spec->tty, out + used,
+	    size - used, &m->env_n);
+	return env == 0 ? 0 : add_folder(out, used + env, size, spec->cwd);
+}
+
+/*
+ * Texts that are too long for a message travel as a file without a name.  Its
+ * descriptor, or -1 and *e.
+ */
+static int
+texts_in_file(struct init_exec *m, const struct local *l,
+    const struct exec_spec *spec, struct error *e)
+{
+	char *text = pool_take(SANDBOX_ARGV_MAX, NULL);
+	size_t used, n;
+	int fd = -1;
+
+	if (text == NULL)
+		return error_set(e, ERROR_FULL, 0, "memory for arguments");
+	/* add_text() takes 0 for "no room": leave the first byte out. */
+	used = add_texts(m, l, spec, text, 1, SANDBOX_ARGV_MAX);
+	if (used == 0)
+		error_set(e, ERROR_TOO_BIG, 0,
 		    "arguments and environment are longer than %d bytes",
 		    SANDBOX_ARGV_MAX);
-	m->text_bytes = (uint32_t)(used - sizeof *m);
-	if (spec->tty)
-		m->head.flags |= EXEC_TTY;
-	if (spec->stderr_to_stdout)
-		m->head.flags |= EXEC_MERGE;
+	else
+		fd = memfd_create("skep-arguments", MFD_CLOEXEC);
+	if (used > 0 && fd == -1)
+		error_set(e, ERROR_FULL, errno, "a file for arguments");
+	m->text_bytes = (uint32_t)(used > 0 ? used - 1 : 0);
+	for (n = 1; fd != -1 && n < used;) {
+		ssize_t went = os->write(fd, text + n, used - n);
+
+		if (went == -1 && errno != EINTR) {
+			error_set(e, ERROR_FULL, errno, "a file for arguments");
+			os->close(fd);
+			fd = -1;
+		} else if (went > 0)
+			n += (size_t)went;
+	}
+	pool_give(text);
+	return fd;
+}
+
+/* The command's ends of its streams, after those that are given away. */
+static int
+add_streams(struct init_exec *m, const struct local *l, const int fd[3],
+    int *sent, unsigned *nfd, struct error *e)
+{
 	for (unsigned i = 0; i < 3; i++) {
 		if (fd[i] == -1)
 			continue;
@@ -186,9 +216,48 @@ local_exec(struct exec *x, const struct exec_spec *spec, const int fd[3],
 			return error_set(
 			    e, ERROR_SYSTEM, errno, "give a pipe away");
 		m->head.flags |= (uint16_t)(EXEC_HAS_FD0 << i);
-		sent[nfd++] = fd[i];
+		sent[(*nfd)++] = fd[i];
 	}
-	return send_message(l, out, used, sent, nfd, e);
+	return 0;
+}
+
+int
+local_exec(struct exec *x, const struct exec_spec *spec, const int fd[3],
+    struct error *e)
+{
+	struct local *l = local_of(x->sb);
+	char *out = x->host->building;
+	struct init_exec *m = (void *)out;
+	int sent[4], texts = -1, result;
+	unsigned nfd = 0;
+	size_t used;
+
+	*m = (struct init_exec){
+	    .head = {.bytes = sizeof *m, .verb = INIT_EXEC, .id = x->id},
+	    .rows = x->rows,
+	    .columns = x->columns};
+	used =
+	    add_texts(m, l, spec, out, sizeof *m, sizeof *m + WIRE_TEXTS_MAX);
+	if (used > 0)
+		m->text_bytes = (uint32_t)(used - sizeof *m);
+	else {
+		texts = texts_in_file(m, l, spec, e);
+		if (texts == -1)
+			return -1;
+		m->head.flags |= EXEC_TEXTS_IN_FILE;
+		sent[nfd++] = texts;
+		used = sizeof *m;
+	}
+	if (spec->tty)
+		m->head.flags |= EXEC_TTY;
+	if (spec->stderr_to_stdout)
+		m->head.flags |= EXEC_MERGE;
+	result = add_streams(m, l, fd, sent, &nfd, e);
+	if (result == 0)
+		result = send_message(l, out, used, sent, nfd, e);
+	if (texts != -1)
+		os->close(texts);
+	return result;
 }
 
 void

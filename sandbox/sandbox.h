@@ -37,9 +37,9 @@ struct sandbox;
 struct sandbox_host;
 struct zygote;
 
-#define SANDBOX_SLICE (64 * 1024)     /* bytes of a file in one verb */
-#define SANDBOX_OPS_MAX 32            /* file verbs in flight, per sandbox */
-#define SANDBOX_ARGV_MAX (160 * 1024) /* argv, environment and folder */
+#define SANDBOX_SLICE (64 * 1024)  /* bytes of a file in one verb */
+#define SANDBOX_OPS_MAX 32         /* file verbs in flight, per sandbox */
+#define SANDBOX_ARGV_MAX (4 << 20) /* argv, environment and folder */
 
 /* ------------------------------------------------------------------ host */
 

@@ -27,6 +27,7 @@
 
 #define WIRE_BYTES_MAX (176 * 1024) /* one message, its struct included */
 #define WIRE_FDS_MAX 8
+#define WIRE_TEXTS_MAX (160 * 1024) /* longer ones travel in a file */
 #define WIRE_PROFILES_MAX 16
 #define WIRE_TEXT_MAX 8192
 
@@ -132,7 +133,8 @@ enum init_exec_flags {
 	EXEC_HAS_FD1 = 2,
 	EXEC_HAS_FD2 = 4,
 	EXEC_MERGE = 8, /* stream 2 is stream 1 */
-	EXEC_TTY = 16
+	EXEC_TTY = 16,
+	EXEC_TEXTS_IN_FILE = 32 /* the first descriptor holds what follows */
 };
 
 /* Followed by argv, the environment and the folder, NUL-terminated. */

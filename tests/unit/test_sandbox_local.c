@@ -168,6 +168,29 @@ not_found_not_executable_and_no_folder_differ(void **state)
 }
 
 static void
+long_arguments_travel_too(void **state)
+{
+	enum { WORDS = 60000 };
+	static const char *argv[WORDS + 5] = {
+	    "sh", "-c", "echo $# ${1} ${60000}", "sh"};
+	struct exec_spec spec = {
+	    .argv = argv, .stdio = {EXEC_NULL, EXEC_PIPE, EXEC_PIPE}};
+	struct sandbox *sb = st_create(&t, NULL);
+
+	(void)state;
+	for (int i = 0; i < WORDS; i++)
+		argv[4 + i] = "some-word";
+	argv[4] = "first";
+	argv[3 + WORDS] = "last";
+	st_exec(&t, sb, &spec);
+	assert_int_equal(t.report.exec_errno, 0);
+	assert_string_equal(t.out.p, "60000 first last\n");
+	st_sh(&t, sb, "ls /proc/self/fd | wc -l");
+	assert_string_equal(t.out.p, "4\n");
+	st_destroy(&t, sb);
+}
+
+static void
 only_the_given_environment_goes_in(void **state)
 {
 	const char *argv[] = {"env", NULL};
@@ -822,6 +845,7 @@ run_all(void)
 	    T(a_command_runs_and_nothing_is_left),
 	    T(a_command_is_confined),
 	    T(not_found_not_executable_and_no_folder_differ),
+	    T(long_arguments_travel_too),
 	    T(only_the_given_environment_goes_in),
 	    T(a_call_does_not_wait_for_a_grandchild_with_its_pipe),
 	    T(big_output_keeps_head_and_tail_and_counts_truly),
