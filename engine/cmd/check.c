@@ -223,8 +223,14 @@ check_file(struct cli *cli, enum kind kind, const char *path)
 	if (kind == KIND_UNKNOWN && strcmp(path, "-") == 0)
 		complain(&c, ERROR_SYNTAX, "standard input", 0, 0,
 		    "say what it is with --kind");
-	else if (kind == KIND_UNKNOWN)
+	else if (kind == KIND_UNKNOWN) {
 		kind = kind_of_file(&cli->arena, path, &c);
+		if (kind == KIND_JSON)
+			cli_note(cli,
+			    "%s: nothing in it tells what kind of file it is, "
+			    "so it is checked as plain JSON; or say --kind",
+			    path);
+	}
 	if (c.n == 0)
 		check_as(cli, kind, path, &c, &checked);
 	if (c.n > 0)

@@ -1,13 +1,15 @@
 /*
  * What kind of file is it?  By its name, by the schema it names, or by the
- * members that only one kind has.
+ * members that only one kind has; else it is plain JSON.
  */
 
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "config/complaint.h"
 #include "config/source.h"
+#include "engine/base/os.h"
 #include "engine/cmd/check_private.h"
 
 static const char *const names[KINDS] = {
@@ -90,6 +92,35 @@ by_members(const struct json_doc *d)
 	return KIND_UNKNOWN;
 }
 
+/* True when the first line that is not blank is a task. */
+static int
+begins_with_task(const char *path)
+{
+	struct span head, line = {NULL, 0};
+	struct json_doc d;
+	struct error ignored;
+	char block[4096];
+	ssize_t n = 0;
+	int is_task = 0, fd = os->open(path, O_RDONLY | O_CLOEXEC, 0);
+
+	if (fd == -1)
+		return 0;
+	n = os->read(fd, block, sizeof block);
+	os->close(fd);
+	head = (struct span){block, n > 0 ? (size_t)n : 0};
+	while (head.p != NULL && line.n == 0)
+		line = span_trim(span_cut(&head, '\n'));
+	json_doc_init(&d);
+	if (head.p == NULL && n == sizeof block)
+		/* It goes on: its beginning has to do. */
+		is_task =
+		    span_search(line, span_of("\"custom_id\""), 0) < line.n;
+	else if (json_parse(&d, line, 0, &ignored) == 0)
+		is_task = json_get(&d, 0, "custom_id") != -1;
+	json_doc_release(&d);
+	return is_task;
+}
+
 enum kind
 kind_of_file(struct arena *arena, const char *path, struct complaints *c)
 {
@@ -99,17 +130,17 @@ kind_of_file(struct arena *arena, const char *path, struct complaints *c)
 
 	if (span_has_suffix(span_of(path), span_of(".jsonl")))
 		return KIND_TASKS;
-	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+	if (stat(path, &st) == -1)
+		st.st_mode = 0;
+	if (S_ISDIR(st.st_mode))
 		return KIND_AGENT;
+	if (S_ISREG(st.st_mode) && begins_with_task(path))
+		return KIND_TASKS;
 	if (source_open(&s, arena, path, c) == -1)
 		return KIND_UNKNOWN;
 	kind = by_schema(&s.doc);
 	if (kind == KIND_UNKNOWN)
 		kind = by_members(&s.doc);
 	source_release(&s);
-	if (kind == KIND_UNKNOWN && c->n == 0)
-		complain(c, ERROR_SYNTAX, path, 1, 1,
-		    "nothing in it tells what kind of file it is; say --kind, "
-		    "or name a \"$schema\"");
-	return kind;
+	return kind == KIND_UNKNOWN && c->n == 0 ? KIND_JSON : kind;
 }

@@ -78,10 +78,21 @@ def test_the_schema_decides_before_the_members(skep):
     assert "model: unknown key" in done.err
 
 
-def test_what_tells_nothing_is_asked_about(skep):
-    done = check(skep, "x.json", {})
-    assert done.status == 65
-    assert "--kind" in done.err
+def test_tasks_are_known_by_their_first_line(skep):
+    text = '\n{"custom_id":"1","input":"%s"}\n{"custom_id":"1"}\n'
+    for length in (1, 10000):
+        done = check(skep, "tasks.txt", text % ("x" * length))
+        assert done.status == 65
+        assert done.err.startswith("tasks.txt:3:1: ")
+
+
+def test_what_tells_nothing_is_checked_as_plain_json_and_said_so(skep):
+    for text in ("{}", "[1]", "7"):
+        done = check(skep, "x.json", text)
+        assert done.status == 0
+        assert "plain JSON" in done.err and "--kind" in done.err
+        assert check(skep, "x.json", text, "-q").err == ""
+    assert check(skep, "x.json", '{"a": 1,}').status == 65
 
 
 # --- several files, exit statuses ---
