@@ -73,6 +73,12 @@ kilobytes_of(const char *path, const char *name)
 	return value;
 }
 
+int64_t
+bench_rss(void)
+{
+	return kilobytes_of("/proc/self/status", "VmRSS:");
+}
+
 static int64_t
 memory_available(void)
 {
@@ -149,7 +155,7 @@ static void
 hold_all(struct bench *b)
 {
 	b->over = 1;
-	b->rss = kilobytes_of("/proc/self/status", "VmRSS:");
+	b->rss = bench_rss();
 	if (b->up > 0)
 		b->memory_each =
 		    (b->memory_each - memory_available()) / (int64_t)b->up;
@@ -388,7 +394,7 @@ measure(struct bench *b)
 	b->wall_us = os->now_us() - b->wall_us;
 	b->cpu_ms = machine_cpu_ms() - b->cpu_ms;
 	if (b->plan->shape != SHAPE_STAY)
-		b->rss = kilobytes_of("/proc/self/status", "VmRSS:");
+		b->rss = bench_rss();
 }
 
 /* --------------------------------------------------------------------- start */
@@ -408,7 +414,7 @@ choose(struct bench *b)
 	if (b->plan == NULL)
 		return cli_usage(cli,
 		    "there is no benchmark '%s' (fanout, lifecycle, exec, "
-		    "hold, churn)",
+		    "hold, churn, json)",
 		    name);
 	b->number = (unsigned)cli_count(cli, "number", b->plan->number);
 	b->jobs = (unsigned)cli_count(cli, "jobs", b->plan->jobs);
@@ -472,8 +478,11 @@ run(struct cli *cli)
 {
 	struct bench b = {.cli = cli};
 	struct error e;
-	int status = choose(&b);
+	int status;
 
+	if (strcmp(cli->operand[0], "json") == 0)
+		return bench_json(cli);
+	status = choose(&b);
 	if (b.profile == NULL || status != 0)
 		return status;
 	if (prepare(&b, &e) == -1)
@@ -499,13 +508,15 @@ run(struct cli *cli)
 const struct command cmd_bench = {
     .name = "bench",
     .summary = "what sandboxes cost on this machine",
-    .arguments = "fanout|lifecycle|exec|hold|churn [-- CMD...]",
-    .text = "fanout: -n sandboxes at once, until each has run its first "
-	    "command. lifecycle: create, one command, remove, -n times. exec: "
-	    "-n commands in sandboxes that stay. hold: -n sandboxes for "
-	    "--seconds, memory of each. churn: lifecycle for --seconds. All "
-	    "but exec cover creation to complete removal. CPU is the whole "
-	    "machine's: measure while nothing else runs.",
+    .arguments = "fanout|lifecycle|exec|hold|churn|json [-- CMD...]",
+    .text =
+	"fanout: -n sandboxes at once, until each has run its first "
+	"command. lifecycle: create, one command, remove, -n times. exec: "
+	"-n commands in sandboxes that stay. hold: -n sandboxes for "
+	"--seconds, memory of each. churn: lifecycle for --seconds. json: "
+	"-n streamed answers of a model, from bytes to items. All sandboxes "
+	"but those of exec cover creation to complete removal. CPU is the whole "
+	"machine's: measure while nothing else runs.",
     .options = options_bench,
     .operands_min = 1,
     .operands_max = -1,

@@ -39,7 +39,7 @@ struct job {
 struct bench {
 	struct cli *cli;
 	const struct plan *plan;
-	const struct profile *profile;
+	const struct profile *profile; /* NULL: no sandboxes here */
 	const char *const *command;
 	const char *mode;
 	unsigned number, jobs, jobs_n;
@@ -58,9 +58,16 @@ struct bench {
 	struct error error;
 	/* Figures. */
 	uint64_t wall_us, cpu_ms;
+	uint64_t bytes; /* read in all; 0: not counted */
 	int64_t memory_each, rss;
 	struct sandbox_facts facts;
 };
+
+/* Answers of a model, from the bytes of a socket to items; exit status. */
+int bench_json(struct cli *cli);
+
+/* Resident memory of this process, in bytes. */
+int64_t bench_rss(void);
 
 /* Say what was measured; the exit status. */
 int bench_report(struct bench *b);

@@ -86,8 +86,12 @@ put_report(const struct bench *b, struct text *out)
 		json_write_str(&w, b->plan->excludes);
 		json_write_end(&w);
 	}
+	if (b->bytes > 0)
+		json_put_fixed(&w, "bytes_per_s",
+		    (double)b->bytes * 1e6 / (double)(b->wall_us + 1), 0);
 	put_host(&w);
-	put_profile(b, &w);
+	if (b->profile != NULL)
+		put_profile(b, &w);
 	json_write_end(&w);
 	text_add_char(out, '\n');
 }
@@ -113,8 +117,13 @@ say_report(const struct bench *b, struct text *out)
 	text_printf(out, "%sengine %lld KiB\n",
 	    b->plan->shape == SHAPE_STAY ? ", " : "memory: ",
 	    (long long)b->rss / 1024);
-	text_printf(out, "profile %s, cgroup %s, seccomp %s\n",
-	    b->profile->name, b->facts.cgroup, b->facts.seccomp ? "on" : "off");
+	if (b->bytes > 0)
+		text_printf(out, "%.1f MB, %.0f MB per second\n",
+		    (double)b->bytes / 1e6, (double)b->bytes / 1e6 / wall);
+	if (b->profile != NULL)
+		text_printf(out, "profile %s, cgroup %s, seccomp %s\n",
+		    b->profile->name, b->facts.cgroup,
+		    b->facts.seccomp ? "on" : "off");
 }
 
 int

@@ -44,6 +44,16 @@ def test_every_one_counts(skep, words, n):
     assert ("excludes" in figures) == (words[0] == "exec")
 
 
+def test_json_counts_answers(skep):
+    status, figures, done = bench(skep, "json", "-n", "5")
+    assert status == 0, done.stderr
+    assert figures["name"] == "json"
+    assert figures["n"] == figures["ok"] == 5
+    assert figures["bytes_per_s"] > 0
+    assert "profile" not in figures
+    assert bench(skep, "json", "-n", "0")[0] == 64
+
+
 def test_churn_ends_with_its_time(skep):
     status, figures, done = bench(skep, "churn", "--seconds", "0.5")
     assert status == 0, done.stderr
