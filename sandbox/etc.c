@@ -22,21 +22,17 @@ static const struct {
 	       "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"},
     {"group", "root:x:0:\ntty:x:5:\n%U:x:%N:\nnogroup:x:65534:\n"},
     {"hosts", "127.0.0.1 localhost sandbox\n::1 localhost ip6-localhost\n"},
-    {"hostname", "sandbox\n"},
-    {"host.conf", "multi on\n"},
-    {"resolv.conf", ""},
     {"nsswitch.conf", "passwd: files\ngroup: files\nshadow: files\n"
 		      "hosts: files dns\nnetworks: files\nprotocols: files\n"
 		      "services: files\n"},
     {"ld.so.conf", "/usr/local/lib\n"},
-    {"shells", "/bin/sh\n/bin/bash\n"},
     /* A folder that is shown belongs to nobody inside; that is no danger. */
     {"gitconfig", "[safe]\n\tdirectory = *\n"},
 };
 
 /* The host's, as they are. */
-static const char *const copied[] = {"ld.so.cache", "services", "protocols",
-    "ssl/openssl.cnf", "debian_version"};
+static const char *const copied[] = {
+    "ld.so.cache", "services", "protocols", "ssl/openssl.cnf"};
 static const char *const linked[] = {"localtime", "os-release", "mtab"};
 static const char *const bound[] = {"alternatives", "ssl/certs"};
 

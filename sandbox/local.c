@@ -611,6 +611,9 @@ fill_host(struct local_host *h, const struct sandbox_host_settings *settings,
 		if (local_box_limit(h, &h->profile[i], e) == -1)
 			return -1;
 	}
+	if (settings->gives_network && h->features.root)
+		h->given_netns = local_stock_make_netns(
+		    (enum netns_kind)h->profile[0].box.network);
 	if (await_prepared(h, e) == -1)
 		return -1;
 	for (unsigned i = 0; i < h->profiles_n; i++) {
@@ -651,7 +654,7 @@ sandbox_host_new(struct loop *loop, struct zygote *zygote,
 		return NULL;
 	}
 	h->zygote = zygote;
-	h->stock.maker = -1;
+	h->stock.maker = h->given_netns = -1;
 	h->uid_base = (uid_t)1 << 30 | (uid_t)(getpid() & 0x7fff) << 15;
 	list_init(&h->unsent);
 	loop_io_init(&h->zygote_io, loop, zygote->fd, zygote_ready);

@@ -49,6 +49,7 @@ struct local_host {
 	struct features features;
 	struct cgroup_host cgroups;
 	struct local_stock stock;
+	int given_netns;              /* for the only sandbox, or -1 */
 	struct loop_timer bury_timer; /* groups that are still busy */
 	struct list unsent;           /* struct local: requests */
 	struct map by_id;             /* struct local */
@@ -118,6 +119,8 @@ void local_stock_start(
     struct local_host *h, const struct sandbox_host_settings *settings);
 void local_stock_stop(struct local_host *h);
 int local_stock_netns(struct local_host *h, enum netns_kind kind);
+/* Make one by entering it; -1: let pid 1 do it. */
+int local_stock_make_netns(enum netns_kind kind);
 void local_stock_return_netns(
     struct local_host *h, enum netns_kind kind, int fd);
 int local_stock_cgroup(struct local_host *h, struct local_profile *p,

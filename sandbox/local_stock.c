@@ -157,12 +157,25 @@ int
 local_stock_netns(struct local_host *h, enum netns_kind kind)
 {
 	struct local_stock *s = &h->stock;
-	int fd = -1;
+	int fd = h->given_netns;
 
+	h->given_netns = -1;
+	if (fd != -1)
+		return fd;
 	if (s->netns_n[kind] > 0)
 		fd = s->netns[kind][--s->netns_n[kind]];
 	refill(s);
 	return fd;
+}
+
+int
+local_stock_make_netns(enum netns_kind kind)
+{
+	struct fault f;
+
+	if (netns_enter(-1, kind, &f) == -1)
+		return -1;
+	return os->open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC, 0);
 }
 
 void
@@ -234,6 +247,7 @@ local_stock_start(
 void
 local_stock_stop(struct local_host *h)
 {
+	close_fd(&h->given_netns);
 	struct local_stock *s = &h->stock;
 
 	give_up_maker(s);

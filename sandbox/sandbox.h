@@ -59,6 +59,13 @@ struct sandbox_host_settings {
 	const struct profile *const *profiles;
 	unsigned profiles_n;
 
+	/*
+	 * This process has no use for a network of its own, so as root it may
+	 * make its only sandbox's network namespace by entering it, while the
+	 * zygote is busy with the file system.
+	 */
+	int gives_network;
+
 	/* For a host with one sandbox (`skep exec`); kept. */
 	const char *workspace; /* NULL, or a folder that is /workspace */
 	const struct sandbox_bind *binds;

@@ -115,6 +115,7 @@ start(struct exec_run *r, struct error *e)
 	const struct profile *profiles[] = {&o->profile};
 	struct sandbox_host_settings settings = {
 	    .sandboxes_max = 1,
+	    .gives_network = 1,
 	    .commands_max = 1,
 	    .profiles = profiles,
 	    .profiles_n = 1,
