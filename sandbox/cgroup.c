@@ -199,7 +199,7 @@ cgroup_attach_fds(const struct cgroup_host *h, struct cgroup *g,
 {
 	int n = 0;
 
-	if (h->kind == CGROUP_V2) {
+	if (h->kind == CGROUP_V2 && !h->single) {
 		fd[0] = g->dir[0];
 		return 1;
 	}
@@ -207,8 +207,9 @@ cgroup_attach_fds(const struct cgroup_host *h, struct cgroup *g,
 		if (g->dir[c] == -1)
 			continue;
 		if (g->tasks[c] == -1)
-			g->tasks[c] = os->openat(
-			    g->dir[c], "tasks", O_WRONLY | O_CLOEXEC, 0);
+			g->tasks[c] = os->openat(g->dir[c],
+			    h->kind == CGROUP_V2 ? "cgroup.procs" : "tasks",
+			    O_WRONLY | O_CLOEXEC, 0);
 		if (g->tasks[c] == -1)
 			return error_set(e, ERROR_SANDBOX_UNAVAILABLE, errno,
 			    "open a control group's tasks");

@@ -114,6 +114,8 @@ died(struct local *l)
 	if (l->phase >= LOCAL_DEAD)
 		return;
 	l->phase = LOCAL_DEAD;
+	if (l->host->zygote->single)
+		loop_io_want(&l->corpse, LOOP_NOTHING);
 	map_remove(&l->host->by_id, l->base.id);
 	close_fd(&l->pidfd);
 	local_stock_return_netns(
@@ -286,6 +288,24 @@ zygote_ready(struct loop_io *io, int want)
 
 /* ---------------------------------------------------------------- creation */
 
+static void
+corpse_ready(struct loop_io *io, int want)
+{
+	struct local *l = container_of(io, struct local, corpse);
+
+	(void)want;
+	came_gone(l);
+}
+
+/* The zygote becomes this sandbox's pid 1. */
+static void
+become_init(struct local *l)
+{
+	l->phase = LOCAL_BORN;
+	loop_io_init(&l->corpse, l->host->base.loop, l->pidfd, corpse_ready);
+	loop_io_want(&l->corpse, LOOP_READ);
+}
+
 /* 0: sent.  1: not now.  -1 and *e: never. */
 static int
 send_request(struct local *l, struct error *e)
@@ -299,7 +319,8 @@ send_request(struct local *l, struct error *e)
 	int fd[2 + CGROUP_FDS_MAX], groups = 0, failed;
 	unsigned nfd = 0;
 
-	fd[nfd++] = l->child_sock;
+	if (!h->zygote->single)
+		fd[nfd++] = l->child_sock;
 	if (l->netns != -1) {
 		fd[nfd++] = l->netns;
 		m.head.flags |= CREATE_NETNS;
@@ -310,7 +331,7 @@ send_request(struct local *l, struct error *e)
 		if (groups == -1)
 			return -1;
 		nfd += (unsigned)groups;
-		if (h->cgroups.kind == CGROUP_V2)
+		if (h->cgroups.kind == CGROUP_V2 && !h->cgroups.single)
 			m.head.flags |= CREATE_CGROUP_V2;
 	}
 	m.cgroups_n = (uint32_t)groups;
@@ -319,11 +340,14 @@ send_request(struct local *l, struct error *e)
 		     : 0;
 	if (failed == EAGAIN || failed == ETOOMANYREFS || failed == ENOBUFS)
 		return 1;
-	if (failed != 0)
+	/* When the only one has failed already, its own words say why. */
+	if (failed != 0 && !(failed == EPIPE && h->zygote->single))
 		return error_set(e, ERROR_SANDBOX_UNAVAILABLE, failed,
 		    "sandbox: ask the zygote");
 	close_fd(&l->child_sock);
 	l->phase = LOCAL_ASKED;
+	if (h->zygote->single)
+		become_init(l);
 	return 0;
 }
 
@@ -348,7 +372,8 @@ send_requests(struct local_host *h)
 			local_broke(l, "request", &e);
 		}
 	}
-	loop_io_want(&h->zygote_io, LOOP_READ);
+	if (!h->zygote->single)
+		loop_io_want(&h->zygote_io, LOOP_READ);
 }
 
 static void
@@ -393,6 +418,30 @@ choose_ids(struct local *l)
 	}
 }
 
+/* Our end and pid 1's, which has its own already when it was the zygote. */
+static int
+make_sockets(struct local *l, int pair[2], struct error *e)
+{
+	const struct zygote *z = l->host->zygote;
+
+	if (!z->single) {
+		if (os->socketpair(
+			AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0)
+			return 0;
+		return error_set(e, ERROR_SANDBOX_UNAVAILABLE, errno,
+		    "sandbox: make a socket pair");
+	}
+	pair[1] = -1;
+	pair[0] = fcntl(z->fd, F_DUPFD_CLOEXEC, 3);
+	l->pidfd = pair[0] == -1 ? -1 : fcntl(z->pidfd, F_DUPFD_CLOEXEC, 3);
+	if (l->pidfd != -1)
+		return 0;
+	error_set(e, ERROR_SANDBOX_UNAVAILABLE, errno,
+	    "sandbox: hold the zygote's descriptors");
+	close_fd(&pair[0]);
+	return -1;
+}
+
 static int
 local_create(struct sandbox *sb, struct error *e)
 {
@@ -411,14 +460,13 @@ local_create(struct sandbox *sb, struct error *e)
 	if (h->zygote_gone)
 		return error_set(e, ERROR_SANDBOX_UNAVAILABLE, 0,
 		    "sandbox: the zygote has died");
-	if (os->socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) ==
-	    -1)
-		return error_set(e, ERROR_SANDBOX_UNAVAILABLE, errno,
-		    "sandbox: make a socket pair");
+	if (make_sockets(l, pair, e) == -1)
+		return -1;
 	if (fcntl(pair[0], F_SETFL, O_NONBLOCK) == -1 ||
 	    local_stock_cgroup(h, l->profile, &l->cgroup, e) == -1) {
-		os->close(pair[0]);
-		os->close(pair[1]);
+		close_fd(&pair[0]);
+		close_fd(&pair[1]);
+		close_fd(&l->pidfd);
 		return -1;
 	}
 	CHECK(map_put(&h->by_id, sb->id, l) == 0);
@@ -476,7 +524,8 @@ local_facts(const struct sandbox *sb, struct sandbox_facts *out)
 static void
 free_host(struct local_host *h)
 {
-	loop_io_want(&h->zygote_io, LOOP_NOTHING);
+	if (!h->zygote->single)
+		loop_io_want(&h->zygote_io, LOOP_NOTHING);
 	loop_timer_stop(&h->bury_timer);
 	local_stock_stop(h);
 	cgroup_host_close(&h->cgroups, 1000);
@@ -498,8 +547,8 @@ local_host_free(struct sandbox_host *host)
 	uint64_t until = os->now_us() + (uint64_t)FREE_MS * 1000;
 	struct list_node *n;
 
-	loop_io_want(&h->zygote_io, LOOP_NOTHING);
 	local_stock_stop(h); /* the zygote waits for the maker as well */
+	loop_io_want(&h->zygote_io, LOOP_NOTHING);
 	shutdown(h->zygote->fd, SHUT_WR);
 	while (poll(&p, 1, FREE_MS) == -1 && errno == EINTR)
 		;
@@ -553,6 +602,8 @@ await_prepared(struct local_host *h, struct error *e)
 	unsigned nfd;
 	int fd[WIRE_FDS_MAX];
 
+	if (h->zygote->single)
+		return 0; /* pid 1 says so when it is ready, or not */
 	if (poll(&p, 1, PREPARE_MS) != 1 ||
 	    wire_receive(h->zygote->fd, &a, sizeof a, fd, &nfd) != sizeof a)
 		return error_set(e, ERROR_SANDBOX_UNAVAILABLE, errno,
@@ -575,7 +626,8 @@ send_profile(struct local_host *h, struct local_profile *p, struct error *e)
 	    .id = (uint32_t)(p - h->profile)};
 	m->box = p->box;
 	memcpy(&m->program, &p->program, seccomp_program_bytes(&p->program));
-	if (wire_send(h->zygote->fd, m, n, NULL, 0, NULL, 0) == -1)
+	if (wire_send(h->zygote->fd, m, n, NULL, 0, NULL, 0) == -1 &&
+	    !(errno == EPIPE && h->zygote->single))
 		return error_set(e, ERROR_SANDBOX_UNAVAILABLE, errno,
 		    "sandbox: talk to the zygote");
 	return 0;
@@ -667,7 +719,8 @@ sandbox_host_new(struct loop *loop, struct zygote *zygote,
 		return NULL;
 	}
 	local_stock_start(h, settings);
-	loop_io_want(&h->zygote_io, LOOP_READ);
+	if (!zygote->single)
+		loop_io_want(&h->zygote_io, LOOP_READ);
 	return &h->base;
 }
 

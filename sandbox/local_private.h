@@ -13,6 +13,12 @@
 #define STOCK_MAX 256
 #define STOCK_ASKED_MAX 512
 
+struct local_trees {
+	unsigned n;
+	const char *path[MOUNTS_TREES_MAX];
+	uint32_t read_only; /* 1u << tree */
+};
+
 /* What the maker was asked for, oldest first. */
 struct stock_asked {
 	enum netns_kind kind;
@@ -76,7 +82,8 @@ struct local {
 	struct userns_ids ids;
 	int child_sock; /* theirs, until it is sent */
 	int sock, pidfd;
-	int netns; /* of the stock, or -1 */
+	struct loop_io corpse; /* pidfd, where the zygote became pid 1 */
+	int netns;             /* of the stock, or -1 */
 	struct loop_io io;
 	struct loop_timer making;
 	struct loop_deferred removal;
@@ -98,11 +105,6 @@ local_host_of(struct sandbox_host *host)
 }
 
 /* local_box.c: turn a profile into numbers; tree[i] are prepared ones. */
-struct local_trees {
-	unsigned n;
-	const char *path[MOUNTS_TREES_MAX];
-	uint32_t read_only; /* 1u << tree */
-};
 int local_box_fill(struct local_host *h, struct local_profile *p,
     const struct sandbox_host_settings *settings, struct local_trees *trees,
     struct error *e);

@@ -69,20 +69,27 @@ write_maps(
 }
 
 int
-userns_outer(struct fault *f)
+userns_outer_map(uid_t uid, gid_t gid, struct fault *f)
 {
-	const unsigned uid = geteuid(), gid = getegid();
-	int self, rc;
+	int self = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC), rc;
 
-	if (unshare(CLONE_NEWUSER | CLONE_NEWNS) == -1)
-		return fault_at(f, "unshare a user namespace", NULL);
-	self = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (self == -1)
 		return fault_at(f, "open /proc/self", NULL);
 	rc = write_maps(
 	    self, (const unsigned[]){0, uid}, (const unsigned[]){0, gid}, f);
 	close(self);
 	return rc;
+}
+
+int
+userns_outer(struct fault *f)
+{
+	const uid_t uid = geteuid();
+	const gid_t gid = getegid();
+
+	if (unshare(CLONE_NEWUSER | CLONE_NEWNS) == -1)
+		return fault_at(f, "unshare a user namespace", NULL);
+	return userns_outer_map(uid, gid, f);
 }
 
 /* Become the host's ids for good. */

@@ -53,6 +53,10 @@ userns_gid_here(const struct userns_ids *ids)
  */
 int userns_outer(struct fault *f);
 
+/* The second half of it, in a process that was cloned with CLONE_NEWUSER;
+ * uid and gid are the caller's before. */
+int userns_outer_map(uid_t uid, gid_t gid, struct fault *f);
+
 /*
  * Init: become ids->host_uid for good (where privileged), then enter the
  * sandbox's own user namespace.  proc_self is a descriptor of the calling

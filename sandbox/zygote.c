@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/sched.h>
 #include <poll.h>
 #include <sched.h>
@@ -18,6 +19,7 @@
 
 #include "engine/base/check.h"
 #include "engine/base/error.h"
+#include "sandbox/caps.h"
 #include "sandbox/etc.h"
 #include "sandbox/init.h"
 #include "sandbox/wire.h"
@@ -50,6 +52,9 @@ struct born {
 /* The zygote's whole state: one process has one, and it never allocates. */
 static struct {
 	int prepared;
+	int single; /* see zygote_start_single() */
+	uid_t uid;  /* the engine's */
+	gid_t gid;
 	struct mounts_zygote mounts;
 	struct mounts_tree trees[MOUNTS_TREES_MAX];
 	struct born profile[WIRE_PROFILES_MAX];
@@ -99,26 +104,33 @@ forget_arguments(void)
 	environ = NULL;
 }
 
+/* Signals as they were, and nothing of the caller's to read. */
 static void
-leave_engine(int sock)
+forget_engine(void)
 {
 	struct sigaction sa = {.sa_handler = SIG_DFL};
 	sigset_t mask;
+
+	forget_arguments();
+	for (int s = 1; s < NSIG; s++)
+		sigaction(s, &sa, NULL);
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGCHLD);
+	sigprocmask(SIG_SETMASK, &mask, NULL);
+	umask(0);
+}
+
+static void
+leave_engine(int sock)
+{
+	struct sigaction sa = {.sa_handler = note_child};
 	int null;
 
 	/* The engine's death is the end of our socket: there is still work. */
 	setsid();
 	prctl(PR_SET_NAME, "skep-zygote");
-	forget_arguments();
-	for (int s = 1; s < NSIG; s++)
-		sigaction(s, &sa, NULL);
-	sa.sa_handler = note_child;
+	forget_engine();
 	sigaction(SIGCHLD, &sa, NULL);
-	sigemptyset(&mask);
-	sigaddset(&mask, SIGCHLD);
-	sigprocmask(SIG_SETMASK, &mask, NULL);
-	umask(0);
-
 	if (dup3(sock, ZYGOTE_FD, O_CLOEXEC) == -1 && sock != ZYGOTE_FD)
 		_exit(1);
 	null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -155,6 +167,33 @@ answer(uint16_t verb, uint32_t id, const struct zygote_answer *a, int fd)
 
 /* --------------------------------------------------------------- messages */
 
+/* A mount namespace of our own, and without root a user namespace for it. */
+static int
+enter_outer(int privileged, struct fault *f)
+{
+	if (zy.single)
+		return privileged ? 0 : userns_outer_map(zy.uid, zy.gid, f);
+	if (!privileged)
+		return userns_outer(f);
+	if (unshare(CLONE_NEWNS) == -1)
+		return fault_at(f, "unshare the mount namespace", NULL);
+	return 0;
+}
+
+/* The only sandbox's pid 1 could not even begin. */
+static _Noreturn void
+fail_as_init(const struct fault *f)
+{
+	struct zygote_answer a = {
+	    .head = {.bytes = sizeof a, .verb = INIT_READY}, .fault = *f};
+
+	(void)wire_send(ZYGOTE_FD, &a, sizeof a, NULL, 0, NULL, 0);
+	/* Closing before all is read would make the engine see a reset. */
+	while (recv(ZYGOTE_FD, zy.message, sizeof zy.message, 0) > 0)
+		;
+	_exit(1);
+}
+
 static void
 prepare(const struct zygote_prepare *m, const char *text)
 {
@@ -175,14 +214,13 @@ prepare(const struct zygote_prepare *m, const char *text)
 		zy.trees[i].read_only = (m->read_only >> i) & 1;
 		text += strlen(text) + 1;
 	}
-	if (m->privileged) {
-		if (unshare(CLONE_NEWNS) == -1)
-			fault_at(&a.fault, "unshare the mount namespace", NULL);
-	} else {
-		userns_outer(&a.fault);
-	}
-	if (a.fault.step[0] == '\0' && mounts_zygote(&zy.mounts, &a.fault) == 0)
+	if (enter_outer(m->privileged != 0, &a.fault) == 0 &&
+	    mounts_zygote(&zy.mounts, &a.fault) == 0)
 		zy.prepared = 1;
+	if (zy.single && !zy.prepared)
+		fail_as_init(&a.fault);
+	if (zy.single)
+		return; /* it will say that it is ready */
 	prctl(PR_SET_DUMPABLE, 0);
 	answer(ZYGOTE_PREPARED, 0, &a, -1);
 }
@@ -214,12 +252,12 @@ serve_maker(int sock)
 
 /* In the new init: which descriptor is what, then its own life. */
 static _Noreturn void
-be_init(const struct zygote_create *m, const int *fd, unsigned nfd)
+be_init(const struct box *box, const struct seccomp_program *program,
+    const struct zygote_create *m, const int *fd, unsigned nfd)
 {
-	struct born *p = &zy.profile[m->profile];
 	struct init_plan plan = {
-	    .box = &p->box,
-	    .program = &p->program,
+	    .box = box,
+	    .program = program,
 	    .create = m,
 	    .mounts = &zy.mounts,
 	    .sock = fd[0],
@@ -234,6 +272,34 @@ be_init(const struct zygote_create *m, const int *fd, unsigned nfd)
 		plan.cgroups_n = nfd - used;
 	}
 	init_main(&plan);
+}
+
+/* The only sandbox: our socket is its socket. */
+static _Noreturn void
+become_init(
+    struct born *b, const struct zygote_create *m, const int *fd, unsigned nfd)
+{
+	int all[1 + WIRE_FDS_MAX] = {ZYGOTE_FD};
+
+	memcpy(all + 1, fd, nfd * sizeof *fd);
+	be_init(&b->box, &b->program, m, all, nfd + 1);
+}
+
+static struct clone_args
+clone_how(
+    const struct zygote_create *m, const int *fd, unsigned nfd, int *pidfd)
+{
+	struct clone_args args = {.flags = CLONE_NEWNS | CLONE_NEWPID |
+					   CLONE_NEWIPC | CLONE_NEWUTS |
+					   CLONE_PIDFD,
+	    .exit_signal = SIGCHLD,
+	    .pidfd = (uintptr_t)pidfd};
+
+	if ((m->head.flags & CREATE_CGROUP_V2) != 0 && m->cgroups_n > 0) {
+		args.flags |= CLONE_INTO_CGROUP;
+		args.cgroup = (unsigned)fd[nfd - 1];
+	}
+	return args;
 }
 
 /*
@@ -270,12 +336,11 @@ static void
 create(const struct zygote_create *m, const int *fd, unsigned nfd)
 {
 	struct zygote_answer a = {0};
-	unsigned want =
-	    1 + ((m->head.flags & CREATE_NETNS) != 0 ? 1 : 0) + m->cgroups_n;
-	struct clone_args args = {.flags = CLONE_NEWNS | CLONE_NEWPID |
-					   CLONE_NEWIPC | CLONE_NEWUTS |
-					   CLONE_PIDFD,
-	    .exit_signal = SIGCHLD};
+	unsigned want = !zy.single +
+			((m->head.flags & CREATE_NETNS) != 0 ? 1 : 0) +
+			m->cgroups_n;
+	struct clone_args args;
+	struct born *born;
 	int pidfd = -1;
 	long pid;
 
@@ -285,19 +350,18 @@ create(const struct zygote_create *m, const int *fd, unsigned nfd)
 		answer(ZYGOTE_CREATED, m->head.id, &a, -1);
 		return;
 	}
-	if (make_standins(&zy.profile[m->profile].box, &a.fault) == -1) {
+	born = &zy.profile[m->profile];
+	if (zy.single)
+		become_init(born, m, fd, nfd);
+	if (make_standins(&born->box, &a.fault) == -1) {
 		mounts_standins_remove(&zy.standins);
 		answer(ZYGOTE_CREATED, m->head.id, &a, -1);
 		return;
 	}
-	args.pidfd = (uintptr_t)&pidfd;
-	if ((m->head.flags & CREATE_CGROUP_V2) != 0 && m->cgroups_n > 0) {
-		args.flags |= CLONE_INTO_CGROUP;
-		args.cgroup = (unsigned)fd[nfd - 1];
-	}
+	args = clone_how(m, fd, nfd, &pidfd);
 	pid = syscall(SYS_clone3, &args, sizeof args);
 	if (pid == 0)
-		be_init(m, fd, nfd);
+		be_init(&born->box, &born->program, m, fd, nfd);
 	if (pid == -1)
 		fault_at(&a.fault, "clone pid 1", NULL);
 	else
@@ -404,17 +468,34 @@ zygote_main(int sock)
 
 /* ---------------------------------------------------------- engine's side */
 
-int
-zygote_start(struct zygote *z, struct error *e)
+static long
+fork_zygote(int single)
+{
+	struct clone_args args = {
+	    .flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS,
+	    .exit_signal = SIGCHLD};
+
+	if (!single)
+		return fork();
+	if (!caps_has(CAP_SYS_ADMIN))
+		args.flags |= CLONE_NEWUSER;
+	return syscall(SYS_clone3, &args, sizeof args);
+}
+
+static int
+start(struct zygote *z, int single, struct error *e)
 {
 	int pair[2], size = 1 << 20;
 
-	*z = (struct zygote){.fd = -1, .pidfd = -1};
+	*z = (struct zygote){.fd = -1, .pidfd = -1, .single = single};
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1)
 		return error_set(e, ERROR_SANDBOX_UNAVAILABLE, errno,
 		    "zygote: make a socket pair");
 	setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
-	z->pid = fork();
+	zy.single = single;
+	zy.uid = geteuid();
+	zy.gid = getegid();
+	z->pid = (pid_t)fork_zygote(single);
 	if (z->pid == 0) {
 		close(pair[0]);
 		zygote_main(pair[1]);
@@ -435,6 +516,18 @@ zygote_start(struct zygote *z, struct error *e)
 		return -1;
 	}
 	return 0;
+}
+
+int
+zygote_start(struct zygote *z, struct error *e)
+{
+	return start(z, 0, e);
+}
+
+int
+zygote_start_single(struct zygote *z, struct error *e)
+{
+	return start(z, 1, e);
 }
 
 void

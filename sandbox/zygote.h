@@ -19,10 +19,18 @@ struct zygote {
 	int fd;    /* our end of the SEQPACKET pair; close-on-exec */
 	int pidfd; /* of the zygote */
 	pid_t pid;
+	int single; /* it will itself become pid 1 of the only sandbox */
 };
 
 /* Fork it.  -1 and *e. */
 int zygote_start(struct zygote *z, struct error *e);
+
+/*
+ * For a process that will make only one sandbox, and holds no secret either:
+ * the zygote is cloned into the sandbox's namespaces at once, prepares as any
+ * zygote does, and becomes pid 1 instead of forking it.
+ */
+int zygote_start_single(struct zygote *z, struct error *e);
 
 /* Kill it and all sandboxes, and reap it.  A zeroed one is fine. */
 void zygote_stop(struct zygote *z);

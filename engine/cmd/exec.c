@@ -167,10 +167,15 @@ run(struct cli *cli)
 
 	if (exec_order_read(cli, &order, &status) == -1)
 		return status;
-	if (cli->zygote.pid <= 0) {
-		r.failure = cli->zygote_error;
-		strncpy(r.step, "zygote", sizeof r.step - 1);
-	} else if (start(&r, &r.failure) == 0)
+	/*
+	 * There is no secret in this process and one sandbox to come, so a
+	 * zygote of its own is needed only to tidy a folder up after us.
+	 */
+	strncpy(r.step, "zygote", sizeof r.step - 1);
+	if ((order.workspace == NULL
+		    ? zygote_start_single(&cli->zygote, &r.failure)
+		    : zygote_start(&cli->zygote, &r.failure)) == 0 &&
+	    start(&r, &r.failure) == 0)
 		loop_run(r.loop);
 	status = exec_result_say(&r);
 	stop(&r);
@@ -192,6 +197,6 @@ const struct command cmd_exec = {
     .options = options_exec,
     .operands_min = 1,
     .operands_max = -1,
-    .flags = COMMAND_SANDBOXES | COMMAND_STOPS_EARLY,
+    .flags = COMMAND_STOPS_EARLY, /* it starts its zygote itself */
     .run = run,
 };
