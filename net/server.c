@@ -37,10 +37,11 @@ exchange_new(struct server_connection *c)
 	return x;
 }
 
+/* Spans into the bytes follow them; a literal stays where it is. */
 static struct span
 moved(struct span s, struct span from, const char *to)
 {
-	if (s.p != NULL)
+	if (s.p >= from.p && s.p < from.p + from.n)
 		s.p = to + (s.p - from.p);
 	return s;
 }

@@ -244,6 +244,8 @@ echo_request(void *owner, struct exchange *x)
 	} else if (span_is(target, "/field")) {
 		server_answer(
 		    x, 200, "text/plain", exchange_field(x, "X-Test"));
+	} else if (span_is(target, "/host")) {
+		server_answer(x, 200, "text/plain", exchange_field(x, "Host"));
 	} else if (span_has_prefix(target, span_of("/big/"))) {
 		server_head(x, 200, NULL, 0, -1);
 		exchange_set_user(

@@ -35,10 +35,16 @@ exchange_bytes(enum echo_manner manner)
 		assert_string_equal(a.type.p, "text/plain");
 		asked_release(&a);
 	}
+	asked_init(&a);
+	ask(&a, o, "GET", "/host", NULL);
+	net_run_until(&a.over);
+	assert_true(span_has_suffix(span_of(ec.url), text_span(&a.body)));
+	assert_true(a.body.n > 10);
+	asked_release(&a);
 	http_origin_counts(o, &n);
 	assert_int_equal(n.connects, 1); /* kept and used again */
-	assert_int_equal(n.reused, 2);
-	assert_int_equal(n.answers, 3);
+	assert_int_equal(n.reused, 3);
+	assert_int_equal(n.answers, 4);
 	assert_int_equal(n.in_flight, 0);
 	assert_int_equal(n.idle, 1);
 	assert_int_equal(
