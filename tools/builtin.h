@@ -8,5 +8,6 @@ struct tool;
 extern const struct tool tool_exec_command;
 extern const struct tool tool_write_stdin;
 extern const struct tool tool_shell;
+extern const struct tool tool_apply_patch;
 
 #endif

@@ -27,12 +27,13 @@ struct tool {
 	enum item_kind native_item; /* and called */
 	const char *description;    /* tools/NAME.txt */
 	const char *schema;         /* tools/NAME.json */
+	const char *format;         /* of a custom tool: its grammar */
 	const char *brings;         /* NULL, or another tool */
 	int needs_sandbox;
 
 	/*
 	 * args are valid while this runs, after the schema unless the call is
-	 * a native item.  -1: call->text is a complaint for the model.
+	 * a native item; NULL when a custom tool is called with its text.  -1: call->text is a complaint for the model.
 	 */
 	int (*start)(struct tool_call *call, const struct json_doc *args);
 	/* Give up what is under way; the call was not answered. */
@@ -61,6 +62,8 @@ struct tool_call {
 	const struct tool *tool; /* NULL: unknown */
 	enum item_kind kind;     /* of the item to answer */
 	struct span call_id;     /* in arena */
+	struct span input;       /* the payload as text; while start() runs */
+	int failed;              /* for answers that have a status */
 	struct arena arena;
 	struct text text;   /* the complaint, or what is being written */
 	struct text answer; /* JSON */

@@ -10,6 +10,7 @@ static const struct tool *const builtins[] = {
     &tool_exec_command,
     &tool_write_stdin,
     &tool_shell,
+    &tool_apply_patch,
 };
 
 #define BUILTINS (sizeof builtins / sizeof builtins[0])
@@ -67,12 +68,14 @@ toolset_specs(
 {
 	for (unsigned i = 0; i < set->n; i++) {
 		const struct tool *tool = set->tool[i];
+		enum tool_kind kind =
+		    has_native_tools ? tool->native : TOOL_FUNCTION;
 
-		out[i] = (struct tool_spec){
-		    .kind = has_native_tools ? tool->native : TOOL_FUNCTION,
+		out[i] = (struct tool_spec){.kind = kind,
 		    .name = span_of(tool->name),
 		    .description = span_trim(span_of(tool->description)),
-		    .parameters = span_trim(span_of(tool->schema))};
+		    .parameters = span_trim(span_of(
+			kind == TOOL_CUSTOM ? tool->format : tool->schema))};
 	}
 	return set->n;
 }

@@ -172,7 +172,8 @@ write_answer(struct tool_call *call, struct span text)
 		item_write_custom_output(&call->answer, call->call_id, text);
 		break;
 	case ITEM_APPLY_PATCH_CALL:
-		item_write_patch_output(&call->answer, call->call_id, 0, text);
+		item_write_patch_output(
+		    &call->answer, call->call_id, !call->failed, text);
 		break;
 	case ITEM_MCP_APPROVAL_REQUEST:
 		write_no_approval(call, text);
@@ -222,6 +223,7 @@ answer_trouble(struct tool_call *call)
 {
 	struct text all;
 
+	call->failed = 1;
 	text_init(&all, TEXT_MAX);
 	text_add_str(&all, TROUBLE);
 	text_add(&all, text_span(&call->text));
@@ -269,28 +271,18 @@ check_arguments(struct tool_call *call, const struct json_doc *args)
 	return rc;
 }
 
-/* 0 when the tool is at work; -1 with a complaint in call->text. */
+/* The payload is JSON, as its tool wants it: read it and start. */
 static int
-work(struct tool_call *call, const struct item *item)
+start_with_arguments(struct tool_call *call)
 {
 	struct json_doc args;
-	struct text payload;
 	struct error e;
 	int rc = -1;
 
-	call->tool = toolset_find(call->box->set, item);
-	if (call->tool == NULL)
-		return complain_unknown(call, item);
-	text_init(&payload, LIMIT_TOOL_ARGUMENTS);
 	json_doc_init(&args);
-	item_add_payload(item, &payload);
-	if (payload.n == 0)
-		text_add_str(&payload, "{}"); /* as some models call */
-	if (text_overflowed(&payload))
-		text_printf(&call->text,
-		    "the arguments are longer than %zu bytes",
-		    LIMIT_TOOL_ARGUMENTS);
-	else if (json_parse(&args, text_span(&payload), 0, &e) == -1)
+	if (call->input.n == 0)
+		call->input = span_of("{}"); /* as some models call */
+	if (json_parse(&args, call->input, 0, &e) == -1)
 		text_printf(&call->text,
 		    "arguments of %s are no JSON: %s (line %u, column %u)",
 		    call->tool->name, e.text, args.fault.line,
@@ -298,6 +290,32 @@ work(struct tool_call *call, const struct item *item)
 	else if (check_arguments(call, &args) == 0)
 		rc = call->tool->start(call, &args);
 	json_doc_release(&args);
+	return rc;
+}
+
+/* 0 when the tool is at work; -1 with a complaint in call->text. */
+static int
+work(struct tool_call *call, const struct item *item)
+{
+	struct text payload;
+	int rc = -1;
+
+	call->tool = toolset_find(call->box->set, item);
+	if (call->tool == NULL)
+		return complain_unknown(call, item);
+	text_init(&payload, LIMIT_TOOL_ARGUMENTS);
+	item_add_payload(item, &payload);
+	call->input = text_span(&payload);
+	if (text_overflowed(&payload))
+		text_printf(&call->text,
+		    "the arguments are longer than %zu bytes",
+		    LIMIT_TOOL_ARGUMENTS);
+	else if (call->kind == ITEM_CUSTOM_TOOL_CALL &&
+		 call->tool->native == TOOL_CUSTOM)
+		rc = call->tool->start(call, NULL);
+	else
+		rc = start_with_arguments(call);
+	call->input = (struct span){NULL, 0};
 	text_release(&payload);
 	return rc;
 }
