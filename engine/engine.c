@@ -21,6 +21,9 @@
 /* A run's commands that outlive their calls, on an average. */
 #define PROCESSES_PER_RUN 8
 
+/* A turn of the loop that is worth a line with -v. */
+#define LAG_TOLD_US 50000
+
 /* --- the scheduler's ports --- */
 
 static void
@@ -28,7 +31,11 @@ feed(void *owner)
 {
 	struct engine *en = owner;
 
-	lag_add(&en->lag, loop_lag_us(en->loop));
+	uint64_t lag_us = loop_lag_us(en->loop);
+
+	lag_add(&en->lag, lag_us);
+	if (lag_us > LAG_TOLD_US)
+		trace(NULL, EV_LOOP_LAG, 0, (int64_t)lag_us);
 	en->source->feed(en->owner);
 }
 
@@ -421,6 +428,7 @@ engine_open(struct engine *en, const struct engine_settings *set,
 void
 engine_run(struct engine *en)
 {
+	check_dump = errand_dump;
 	alloc_guard_arm(); /* start-up is over */
 	loop_run(en->loop);
 	alloc_guard_report();

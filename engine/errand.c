@@ -251,6 +251,7 @@ errand_admit(
 
 	name_it(er, found);
 	er->queued_ms = errand_now();
+	memcpy(er->trace.name, er->id, sizeof er->id);
 	er->budget = s->agent->budget;
 	budget_narrow(&er->budget, &er->task.budget);
 	er->wall_left_ms = (uint64_t)(er->budget.wall_seconds * 1000);
@@ -291,6 +292,7 @@ gone(void *owner)
 {
 	struct errand *er = owner;
 
+	errand_trace_ends(er);
 	run_free(er->run);
 	slab_give(&er->supplies->errands, er);
 }
@@ -337,6 +339,7 @@ ended(struct run *run)
 void
 errand_abandon(struct errand *er)
 {
+	errand_trace_ends(er);
 	stop_what_is_in_flight(er);
 	give_memory_back(er);
 }

@@ -23,6 +23,7 @@
 #include "engine/base/list.h"
 #include "engine/base/loop.h"
 #include "engine/base/slab.h"
+#include "engine/base/trace.h"
 #include "engine/budget.h"
 #include "engine/result.h"
 #include "engine/run.h"
@@ -124,6 +125,7 @@ struct errand {
 	int64_t queued_ms, started_ms;
 	uint64_t started_at; /* monotonic */
 	struct stopwatch model_time, waited, sandbox_time, tools_time;
+	struct trace_ring trace; /* what happened last */
 };
 
 extern const struct run_ports errand_ports;
@@ -175,6 +177,10 @@ int errand_call_model(struct run *run, struct error *e);
 int errand_build_sandbox(struct run *run, struct error *e);
 int errand_call_tools(struct run *run, struct error *e);
 int errand_collect_outputs(struct run *run, struct error *e);
+
+/* Print what happened last to the errand that moved last: for check_dump. */
+void errand_dump(void);
+void errand_trace_ends(const struct errand *er);
 
 /* Where its outputs go, in scratch; NULL and *e. */
 const char *errand_outputs_dir(struct errand *er, struct error *e);

@@ -91,6 +91,8 @@ done(void *owner, const struct model_result *r)
 	struct error e;
 
 	call_is_over(er);
+	trace(&er->trace, EV_MODEL_CALL, (int32_t)r->attempts,
+	    (int64_t)r->timing.total_ms);
 	count_tokens(er, &r->reply->usage);
 	remember(er, &er->model_name, text_span(&r->reply->model));
 	remember(er, &er->request_id, r->request_id);
@@ -126,6 +128,8 @@ failed(void *owner, const struct model_failure *f)
 	struct errand *er = owner;
 
 	call_is_over(er);
+	trace(&er->trace, EV_MODEL_CALL, (int32_t)f->attempts,
+	    (int64_t)f->timing.total_ms);
 	if (f->usage.known)
 		count_tokens(er, &f->usage);
 	remember(er, &er->request_id, f->request_id);

@@ -1,5 +1,7 @@
 /* What the store is told of an errand, inside the turn's transaction. */
 
+#include <unistd.h>
+
 #include "config/agent.h"
 #include "config/profile.h"
 #include "engine/base/check.h"
@@ -7,6 +9,23 @@
 #include "engine/base/text.h"
 #include "engine/errand.h"
 #include "sandbox/sandbox.h"
+
+/* For errand_dump() alone: whose last events a failed CHECK should show. */
+static const struct trace_ring *moved_last;
+
+void
+errand_dump(void)
+{
+	if (moved_last != NULL)
+		trace_dump(moved_last, STDERR_FILENO);
+}
+
+void
+errand_trace_ends(const struct errand *er)
+{
+	if (moved_last == &er->trace)
+		moved_last = NULL;
+}
 
 static void
 record_birth(struct errand *er)
@@ -234,6 +253,9 @@ errand_record(struct run *run, enum run_state from, enum run_state to)
 	record_tool_calls(er, to, now);
 	if (from == to)
 		return;
+	moved_last = &er->trace;
+	er->trace.turn = (uint16_t)er->spent.turns;
+	trace(&er->trace, EV_RUN_STATE, (int32_t)from, to);
 	store_run_usage(s->store, er->number, &er->spent);
 	if (run_state_is_end(to)) {
 		record_end(er, to, now);

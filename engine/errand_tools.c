@@ -47,6 +47,8 @@ answered(struct tool_call *handle, struct span answer, void *owner)
 		sched_wake(er->supplies->sched); /* a place is free */
 	call->answer = arena_span(&er->scratch, answer);
 	call->ended_ms = errand_now();
+	trace(&er->trace, EV_TOOL_CALL, (int32_t)call->seq,
+	    call->ended_ms - call->began_ms);
 	call->call = NULL;
 	tool_call_free(handle);
 	if (call->answer.p == NULL) {

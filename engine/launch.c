@@ -5,7 +5,7 @@
 
 #include "config/agent.h"
 #include "config/complaint.h"
-#include "engine/base/check.h"
+#include "engine/base/trace.h"
 #include "engine/cli.h"
 
 /* Every fault, and the status that the first one gives. */
@@ -93,6 +93,7 @@ launch_prepare(struct launch *l, struct cli *cli)
 	int status;
 
 	memset(l, 0, sizeof *l);
+	trace_level(cli->verbose);
 	complaints_init(&c, &cli->arena);
 	loaded = agent_load(&cli->arena, cli->operand[0], &cli->overrides, &c);
 	if (loaded == NULL ||
