@@ -414,7 +414,7 @@ choose(struct bench *b)
 	if (b->plan == NULL)
 		return cli_usage(cli,
 		    "there is no benchmark '%s' (fanout, lifecycle, exec, "
-		    "hold, churn, json)",
+		    "hold, churn, net, json)",
 		    name);
 	b->number = (unsigned)cli_count(cli, "number", b->plan->number);
 	b->jobs = (unsigned)cli_count(cli, "jobs", b->plan->jobs);
@@ -482,6 +482,8 @@ run(struct cli *cli)
 
 	if (strcmp(cli->operand[0], "json") == 0)
 		return bench_json(cli);
+	if (strcmp(cli->operand[0], "net") == 0)
+		return bench_net(cli);
 	status = choose(&b);
 	if (b.profile == NULL || status != 0)
 		return status;
@@ -508,12 +510,14 @@ run(struct cli *cli)
 const struct command cmd_bench = {
     .name = "bench",
     .summary = "what sandboxes cost on this machine",
-    .arguments = "fanout|lifecycle|exec|hold|churn|json [-- CMD...]",
+    .arguments = "fanout|lifecycle|exec|hold|churn|net|json [-- CMD...]",
     .text =
 	"fanout: -n sandboxes at once, until each has run its first "
 	"command. lifecycle: create, one command, remove, -n times. exec: "
 	"-n commands in sandboxes that stay. hold: -n sandboxes for "
-	"--seconds, memory of each. churn: lifecycle for --seconds. json: "
+	"--seconds, memory of each. churn: lifecycle for --seconds. net: "
+	"-n model calls, -j at a time, over TLS to a server in this "
+	"process. json: "
 	"-n streamed answers of a model, from bytes to items. All sandboxes "
 	"but those of exec cover creation to complete removal. CPU is the whole "
 	"machine's: measure while nothing else runs.",

@@ -18,7 +18,7 @@
 
 #define NUMBER_MAX 100000
 #define ANSWER_BYTES_MAX ((size_t)1 << 20)
-#define DELTAS 1000
+#define DELTAS 1000 /* of one answer */
 #define PIECE 16384
 
 static const char *const words[] = {"The ", "record", " holds ", "three ",
@@ -63,7 +63,7 @@ write_delta(struct text *t, int i)
 }
 
 static void
-write_item(struct text *t)
+write_item(struct text *t, int deltas)
 {
 	struct json_writer w;
 
@@ -76,8 +76,8 @@ write_item(struct text *t)
 	json_put_str(&w, "type", "output_text");
 	json_write_key(&w, "text");
 	json_write_string_begin(&w);
-	for (size_t i = 0; i < DELTAS; i++)
-		json_write_string_add(&w, span_of(words[i % WORDS]));
+	for (int i = 0; i < deltas; i++)
+		json_write_string_add(&w, span_of(words[(size_t)i % WORDS]));
 	json_write_string_end(&w);
 	json_write_end(&w);
 	json_write_end(&w);
@@ -85,21 +85,21 @@ write_item(struct text *t)
 	end_event(t, &w);
 }
 
-static void
-write_answer(struct text *t)
+void
+bench_write_answer(struct text *t, int deltas)
 {
 	struct json_writer w;
 
-	for (int i = 0; i < DELTAS; i++)
+	for (int i = 0; i < deltas; i++)
 		write_delta(t, i);
-	write_item(t);
+	write_item(t, deltas);
 	begin_event(t, &w, "response.completed");
 	json_put_object(&w, "response");
 	json_put_str(&w, "id", "resp_67ccd2bed1ec8190b14f964abc054267");
 	json_put_str(&w, "status", "completed");
 	json_put_object(&w, "usage");
 	json_put_int(&w, "input_tokens", 1000);
-	json_put_int(&w, "output_tokens", DELTAS);
+	json_put_int(&w, "output_tokens", deltas);
 	json_write_end(&w);
 	json_write_end(&w);
 	end_event(t, &w);
@@ -144,8 +144,8 @@ read_answer(struct span answer, struct error *e)
 	return more == SSE_BAD ? -1 : verdict;
 }
 
-static uint64_t
-own_cpu_ms(void)
+uint64_t
+bench_own_cpu_ms(void)
 {
 	struct timespec t;
 
@@ -159,7 +159,7 @@ measure(struct bench *b, struct span answer)
 	uint64_t from;
 	struct error e;
 
-	b->cpu_ms = own_cpu_ms();
+	b->cpu_ms = bench_own_cpu_ms();
 	b->wall_us = os->now_us();
 	for (; b->started < b->number; b->started++) {
 		from = os->now_us();
@@ -171,7 +171,7 @@ measure(struct bench *b, struct span answer)
 		}
 	}
 	b->wall_us = os->now_us() - b->wall_us;
-	b->cpu_ms = own_cpu_ms() - b->cpu_ms;
+	b->cpu_ms = bench_own_cpu_ms() - b->cpu_ms;
 	b->rss = bench_rss();
 }
 
@@ -188,7 +188,7 @@ bench_json(struct cli *cli)
 	if (b.number == 0 || b.number > NUMBER_MAX)
 		return cli_usage(cli, "-n is out of range");
 	text_init(&answer, ANSWER_BYTES_MAX);
-	write_answer(&answer);
+	bench_write_answer(&answer, DELTAS);
 	b.sample = pool_take(b.number * sizeof b.sample[0], NULL);
 	if (b.sample == NULL || text_overflowed(&answer)) {
 		error_set(&e, ERROR_FULL, 0, "no memory for a benchmark");

@@ -58,13 +58,24 @@ struct bench {
 	struct error error;
 	/* Figures. */
 	uint64_t wall_us, cpu_ms;
-	uint64_t bytes; /* read in all; 0: not counted */
+	uint64_t bytes;                   /* read in all; 0: not counted */
+	unsigned connections, handshakes; /* 0: not counted */
 	int64_t memory_each, rss;
 	struct sandbox_facts facts;
 };
 
+/* A streamed answer of the Responses API: so many deltas of text. */
+struct text;
+void bench_write_answer(struct text *t, int deltas);
+
+/* Model calls over TLS to a server in this process; exit status. */
+int bench_net(struct cli *cli);
+
 /* Answers of a model, from the bytes of a socket to items; exit status. */
 int bench_json(struct cli *cli);
+
+/* CPU time of this process. */
+uint64_t bench_own_cpu_ms(void);
 
 /* Resident memory of this process, in bytes. */
 int64_t bench_rss(void);

@@ -89,6 +89,10 @@ put_report(const struct bench *b, struct text *out)
 	if (b->bytes > 0)
 		json_put_fixed(&w, "bytes_per_s",
 		    (double)b->bytes * 1e6 / (double)(b->wall_us + 1), 0);
+	if (b->connections > 0) {
+		json_put_uint(&w, "connections", b->connections);
+		json_put_uint(&w, "handshakes", b->handshakes);
+	}
 	put_host(&w);
 	if (b->profile != NULL)
 		put_profile(b, &w);
@@ -120,6 +124,9 @@ say_report(const struct bench *b, struct text *out)
 	if (b->bytes > 0)
 		text_printf(out, "%.1f MB, %.0f MB per second\n",
 		    (double)b->bytes / 1e6, (double)b->bytes / 1e6 / wall);
+	if (b->connections > 0)
+		text_printf(out, "%u connections, %u full handshakes\n",
+		    b->connections, b->handshakes);
 	if (b->profile != NULL)
 		text_printf(out, "profile %s, cgroup %s, seccomp %s\n",
 		    b->profile->name, b->facts.cgroup,

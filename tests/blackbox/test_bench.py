@@ -54,6 +54,16 @@ def test_json_counts_answers(skep):
     assert bench(skep, "json", "-n", "0")[0] == 64
 
 
+def test_net_needs_few_connections(skep):
+    status, figures, done = bench(skep, "net", "-n", "200", "-j", "50")
+    assert status == 0, done.stderr
+    assert figures["n"] == figures["ok"] == 200
+    assert figures["concurrency"] == 50
+    assert figures["connections"] <= 2
+    assert figures["handshakes"] <= 2
+    assert bench(skep, "net", "-j", "0")[0] == 64
+
+
 def test_churn_ends_with_its_time(skep):
     status, figures, done = bench(skep, "churn", "--seconds", "0.5")
     assert status == 0, done.stderr
