@@ -66,8 +66,8 @@ send_more(void *owner, struct exchange *x)
 static void
 answer_request(void *owner, struct exchange *x)
 {
-	static const struct http_field type = {
-	    {"content-type", 12}, {"text/event-stream", 17}};
+	struct http_field type = {
+	    span_of("content-type"), span_of("text/event-stream")};
 
 	exchange_set_user(x, NULL);
 	server_head(x, 200, &type, 1, -1);
@@ -129,8 +129,8 @@ static const struct model_call_ops call_ops = {.done = done, .failed = failed};
 static void
 start_call(struct net_job *job)
 {
-	static const struct span item = {
-	    "{\"type\":\"message\",\"role\":\"user\",\"content\":\"go\"}", 49};
+	struct span item = span_of(
+	    "{\"type\":\"message\",\"role\":\"user\",\"content\":\"go\"}");
 	struct net_bench *n = job->n;
 	struct model_request q = {
 	    .model = {"bench", 5}, .items = &item, .nitems = 1, .stream = 1};
