@@ -20,6 +20,6 @@ struct prices {
 	double input, cached_input, output;
 };
 
-extern const struct table budget_table, prices_table;
+extern const struct table agent_budget_table, task_budget_table, prices_table;
 
 #endif

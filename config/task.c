@@ -73,7 +73,7 @@ static const struct field task_fields[] = {
 	.doc = "entries and environment beside the agent's"},
     {"class", FIELD_CHOICE, LINE(class), .names = class_names,
 	.doc = "how much is at stake"},
-    {"budget", FIELD_OBJECT, LINE(budget), .table = &budget_table,
+    {"budget", FIELD_OBJECT, LINE(budget), .table = &task_budget_table,
 	.doc = "instead of the agent's"},
     {"variables", FIELD_NAMED, FIELD_NULLABLE, LINE(variables),
 	.doc = "values for ${variables.NAME}"},

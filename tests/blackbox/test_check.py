@@ -245,6 +245,14 @@ def test_any_setting_can_be_overridden(skep):
     assert form["sandbox"]["profile"]["limits"]["memory"] == 0
 
 
+def test_an_agent_without_a_budget_still_comes_to_an_end(skep):
+    form = effective(check(skep, "agent.json", AGENT, "--effective"))
+    assert form["effective"]["budget"]["turns"] == 100
+    form = effective(check(skep, "agent.json", AGENT, "--effective", "-c",
+                           "budget.turns=0"))
+    assert form["effective"]["budget"]["turns"] == 0
+
+
 @pytest.mark.parametrize("override,says", [
     ("budget.trns=7", "did you mean 'budget.turns'?"),
     ("budget.turns=many", "give a whole number"),
