@@ -68,6 +68,7 @@ struct sandbox {
 	void *gone_owner;
 	char label[40];
 	char failed_step[156];
+	int64_t filled_ns;
 };
 
 enum file_verb {

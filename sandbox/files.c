@@ -163,7 +163,9 @@ file_entry_next(struct span *rest, struct file_entry *out)
 	    .mode = entry.mode,
 	    .size = entry.size,
 	    .inode = entry.inode,
-	    .mtime_ns = entry.mtime_ns};
+	    .mtime_ns = entry.mtime_ns,
+	    .changed_ns = entry.changed_ns,
+	    .born_ns = entry.born_ns};
 	*rest = span_slice(*rest, sizeof entry + entry.name_bytes, rest->n);
 	return 1;
 }

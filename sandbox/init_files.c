@@ -28,35 +28,48 @@
 
 static struct walk walk, walk_to;
 
-static void
-describe(const struct stat *st, struct init_file_reply *r)
+static int64_t
+nanoseconds(const struct statx_timestamp *t)
 {
-	r->kind = S_ISREG(st->st_mode)   ? FILE_REGULAR
-		  : S_ISDIR(st->st_mode) ? FILE_DIR
-		  : S_ISLNK(st->st_mode) ? FILE_SYMLINK
+	return (int64_t)t->tv_sec * 1000000000 + t->tv_nsec;
+}
+
+/* Describe name in dir, or with "" what dir itself is open on. */
+static int
+describe(int dir, const char *name, struct init_file_reply *r)
+{
+	struct statx st;
+	int flags = AT_SYMLINK_NOFOLLOW | (*name == '\0' ? AT_EMPTY_PATH : 0);
+
+	if (statx(dir, name, flags, STATX_BASIC_STATS | STATX_BTIME, &st) == -1)
+		return -1;
+	r->kind = S_ISREG(st.stx_mode)   ? FILE_REGULAR
+		  : S_ISDIR(st.stx_mode) ? FILE_DIR
+		  : S_ISLNK(st.stx_mode) ? FILE_SYMLINK
 					 : FILE_OTHER;
-	r->mode = st->st_mode & 07777;
-	r->size = (uint64_t)st->st_size;
-	r->inode = st->st_ino;
-	r->mtime_ns =
-	    (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
+	r->mode = st.stx_mode & 07777;
+	r->size = st.stx_size;
+	r->inode = st.stx_ino;
+	r->mtime_ns = nanoseconds(&st.stx_mtime);
+	r->changed_ns = nanoseconds(&st.stx_ctime);
+	if ((st.stx_mask & STATX_BTIME) != 0)
+		r->born_ns = nanoseconds(&st.stx_btime);
+	return 0;
 }
 
 /* Open the walked name as a regular file; -1 with errno. */
 static int
 open_regular(int flags, uint32_t mode, struct init_file_reply *r)
 {
-	struct stat st;
 	int fd = openat(
 	    walk_dir(&walk), walk.name, flags | OPEN_FLAGS, (mode_t)mode);
 
 	if (fd == -1)
 		return -1;
-	if (fstat(fd, &st) == 0) {
-		describe(&st, r);
-		if (S_ISREG(st.st_mode))
+	if (describe(fd, "", r) == 0) {
+		if (r->kind == FILE_REGULAR)
 			return fd;
-		errno = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
+		errno = r->kind == FILE_DIR ? EISDIR : EINVAL;
 	}
 	close(fd);
 	return -1;
@@ -84,7 +97,6 @@ put(const struct init_file *m, const char *bytes, struct init_file_reply *r)
 {
 	unsigned flags = m->head.flags;
 	int open_flags = O_WRONLY, fd, failed;
-	struct stat st;
 
 	if ((flags & FILE_CREATE) != 0)
 		open_flags |= O_CREAT;
@@ -96,9 +108,7 @@ put(const struct init_file *m, const char *bytes, struct init_file_reply *r)
 	failed = ((flags & FILE_TRUNCATE) != 0 &&
 		     ftruncate(fd, (off_t)m->offset) == -1) ||
 		 write_all(fd, bytes, m->n, m->offset) == -1 ||
-		 fstat(fd, &st) == -1;
-	if (!failed)
-		describe(&st, r);
+		 describe(fd, "", r) == -1;
 	failed |= close(fd) == -1; /* where some file systems say EDQUOT */
 	return failed ? -1 : 0;
 }
@@ -121,6 +131,24 @@ read_slice(int fd, char *p, size_t n, uint64_t offset)
 		have += (size_t)got;
 	}
 	return (ssize_t)have;
+}
+
+static int
+stat_name(struct init_file_reply *r)
+{
+	return describe(walk_dir(&walk), walk.name, r);
+}
+
+static int
+get_link(char *out, struct init_file_reply *r)
+{
+	ssize_t n = readlinkat(walk_dir(&walk), walk.name, out, SANDBOX_SLICE);
+
+	if (n == -1 || stat_name(r) == -1)
+		return -1;
+	r->n = (uint32_t)n;
+	r->head.flags = FILE_AT_END;
+	return 0;
 }
 
 static int
@@ -169,17 +197,6 @@ hash(const struct init_file *m, char *scratch, struct init_file_reply *r)
 }
 
 static int
-stat_name(struct init_file_reply *r)
-{
-	struct stat st;
-
-	if (fstatat(walk_dir(&walk), walk.name, &st, AT_SYMLINK_NOFOLLOW) == -1)
-		return -1;
-	describe(&st, r);
-	return 0;
-}
-
-static int
 make_folder(const struct init_file *m, struct init_file_reply *r)
 {
 	if (mkdirat(walk_dir(&walk), walk.name, m->mode & 0777) == -1 &&
@@ -201,15 +218,15 @@ add_entry(int dir, const char *name, char *out)
 {
 	struct init_entry entry = {0};
 	struct init_file_reply r = {0};
-	struct stat st;
 	size_t n = strlen(name);
 
-	if (n > 255 || fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == -1)
+	if (n > 255 || describe(dir, name, &r) == -1)
 		return 0; /* gone meanwhile */
-	describe(&st, &r);
 	entry.size = r.size;
 	entry.inode = r.inode;
 	entry.mtime_ns = r.mtime_ns;
+	entry.changed_ns = r.changed_ns;
+	entry.born_ns = r.born_ns;
 	entry.mode = r.mode;
 	entry.kind = (uint8_t)r.kind;
 	entry.name_bytes = (uint8_t)n;
@@ -383,7 +400,8 @@ carry_out(struct init *in, const struct init_file *m, const char *path,
 	unsigned walk_flags = m->head.flags;
 
 	/* A link itself is removed or renamed, never what it points at. */
-	if (m->head.verb == INIT_REMOVE || m->head.verb == INIT_RENAME)
+	if (m->head.verb == INIT_REMOVE || m->head.verb == INIT_RENAME ||
+	    (m->head.flags & FILE_LINK) != 0)
 		walk_flags |= FILE_NOFOLLOW;
 	if (walk_start(&walk, path, walk_flags) == -1)
 		return -1;
@@ -391,7 +409,8 @@ carry_out(struct init *in, const struct init_file *m, const char *path,
 	case INIT_PUT:
 		return put(m, rest, r);
 	case INIT_GET:
-		return get(m, out, r);
+		return (m->head.flags & FILE_LINK) != 0 ? get_link(out, r)
+							: get(m, out, r);
 	case INIT_LIST:
 		return list(in, m, out, r);
 	case INIT_STAT:

@@ -166,6 +166,13 @@ sandbox_failed_step(const struct sandbox *sb)
 	return sb->failed_step;
 }
 
+int64_t
+sandbox_filled_ns(const struct sandbox *sb)
+{
+	CHECK_OBJ(sb, SANDBOX_MAGIC);
+	return sb->filled_ns;
+}
+
 void
 sandbox_facts(const struct sandbox *sb, struct sandbox_facts *out)
 {
@@ -177,7 +184,7 @@ sandbox_facts(const struct sandbox *sb, struct sandbox_facts *out)
 /* ------------------------------------------------------------ from backends */
 
 static void
-filled(const struct error *error, void *owner)
+filled(const struct error *error, int64_t last_change_ns, void *owner)
 {
 	struct sandbox *sb = owner;
 
@@ -188,6 +195,7 @@ filled(const struct error *error, void *owner)
 		return;
 	}
 	sb->state = SANDBOX_READY;
+	sb->filled_ns = last_change_ns;
 	sb->ops->created(sb, NULL, sb->owner);
 }
 
@@ -201,13 +209,13 @@ sandbox_made(struct sandbox *sb)
 		return;
 	sb->state = SANDBOX_FILLING;
 	if (sb->manifest == NULL || sb->manifest->entries_n == 0) {
-		filled(NULL, sb);
+		filled(NULL, 0, sb);
 		return;
 	}
 	sb->filling =
 	    workspace_start(sb->host->loop, sb, sb->manifest, filled, sb, &e);
 	if (sb->filling == NULL)
-		filled(&e, sb);
+		filled(&e, 0, sb);
 }
 
 static void

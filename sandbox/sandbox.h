@@ -129,6 +129,14 @@ void sandbox_destroy_then(
  */
 const char *sandbox_failed_step(const struct sandbox *sb);
 
+/*
+ * The last change that filling its workspace made, by the clock of file_stat;
+ * 0 when the manifest was empty.  What changed later, commands did.  (Before
+ * Linux 6.13 that clock has ticks of a few milliseconds, and what commands do
+ * within the same tick is not told apart.)
+ */
+int64_t sandbox_filled_ns(const struct sandbox *sb);
+
 /* What was really built: for results. */
 struct sandbox_facts {
 	const char *profile; /* its name */
@@ -261,6 +269,11 @@ struct file_stat {
 	uint32_t mode; /* permission bits */
 	uint64_t size, inode;
 	int64_t mtime_ns;
+	/*
+	 * When its status changed and when it was made, by the sandbox's file
+	 * system: commands can set neither.
+	 */
+	int64_t changed_ns, born_ns;
 };
 
 struct file_result {
@@ -282,7 +295,8 @@ enum file_flags {
 	FILE_EXCLUSIVE = 8,  /* put: it must not exist; mkdir: likewise */
 	FILE_NOFOLLOW = 16,  /* no symbolic link anywhere in the path */
 	FILE_RECURSIVE = 32, /* remove: a folder with what is in it */
-	FILE_OURS = 64       /* put: what commands may only read, in .skep */
+	FILE_OURS = 64,      /* put: what commands may only read, in .skep */
+	FILE_LINK = 128      /* get: where a symbolic link points to */
 };
 
 /* Write s (at most SANDBOX_SLICE, copied) at offset; mode for a new file. */

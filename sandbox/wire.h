@@ -187,14 +187,14 @@ struct init_file_reply {
 	uint32_t mode;
 	uint32_t n; /* bytes that follow */
 	uint64_t size, inode, next;
-	int64_t mtime_ns;
+	int64_t mtime_ns, changed_ns, born_ns;
 	struct hash hash;
 };
 
 /* One entry of a list reply, followed by its name (no NUL), packed. */
 struct init_entry {
 	uint64_t size, inode;
-	int64_t mtime_ns;
+	int64_t mtime_ns, changed_ns, born_ns;
 	uint32_t mode;
 	uint8_t kind;
 	uint8_t name_bytes;

@@ -55,6 +55,7 @@ struct workspace {
 	struct file_op *op[WINDOW];
 	int failed;
 	struct error error;
+	int64_t last_change_ns;
 	struct arena arena;
 
 	int file; /* source being copied, or -1 */
@@ -107,6 +108,8 @@ put_done(struct file_op *op, const struct file_result *r, void *owner)
 			w->op[i] = NULL;
 	}
 	w->flying--;
+	if (r->error == NULL && r->stat.changed_ns > w->last_change_ns)
+		w->last_change_ns = r->stat.changed_ns;
 	if (r->error != NULL && !w->failed) {
 		w->failed = 1;
 		w->error = *r->error;
@@ -395,6 +398,7 @@ run(struct loop_deferred *d)
 	struct workspace *w = container_of(d, struct workspace, next);
 	workspace_done_fn *done = w->done;
 	void *owner = w->owner;
+	int64_t last_change_ns;
 	size_t share = READ_A_TURN;
 	struct error e;
 	int result = 0;
@@ -407,14 +411,15 @@ run(struct loop_deferred *d)
 			loop_defer(&w->next);
 		return;
 	}
+	last_change_ns = w->last_change_ns;
 	if (!w->failed) {
 		end(w);
-		done(NULL, owner);
+		done(NULL, last_change_ns, owner);
 		return;
 	}
 	e = w->error;
 	end(w);
-	done(&e, owner);
+	done(&e, 0, owner);
 }
 
 struct workspace *

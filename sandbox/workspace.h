@@ -10,14 +10,20 @@
  * out.
  */
 
+#include <stdint.h>
+
 struct error;
 struct loop;
 struct manifest;
 struct sandbox;
 struct workspace;
 
-/* error == NULL: all is in.  MANIFEST, IO, SANDBOX_LOST. */
-typedef void workspace_done_fn(const struct error *error, void *owner);
+/*
+ * error == NULL: all is in, the last change at last_change_ns of file_stat's
+ * clock.  MANIFEST, IO, SANDBOX_LOST.
+ */
+typedef void workspace_done_fn(
+    const struct error *error, int64_t last_change_ns, void *owner);
 
 /* Keeps m until done; the workspace object ends when done returns. */
 struct workspace *workspace_start(struct loop *loop, struct sandbox *sb,

@@ -1,0 +1,46 @@
+#ifndef SKEP_SANDBOX_TREE_H
+#define SKEP_SANDBOX_TREE_H
+
+/*
+ * A walk over a workspace by the list verb: every entry once, a folder before
+ * what is in it, names of a folder in byte order.
+ *
+ * Nothing that the sandbox says is believed: names must be single components,
+ * and depth and number have ceilings, so that a walk ends whatever it meets.
+ * The tree may change while it is walked; what is missing by then is left out.
+ */
+
+#include <stdint.h>
+
+#include "sandbox/sandbox.h"
+
+struct loop;
+struct tree;
+
+#define TREE_DEPTH_MAX 128
+#define TREE_ENTRIES_MAX 1000000
+
+struct tree_entry {
+	const char *path; /* relative to the workspace; until the next entry */
+	struct file_stat stat;
+};
+
+struct tree_ops {
+	/* 0: go on.  1: the walk waits for tree_next(). */
+	int (*entry)(
+	    struct tree *t, const struct tree_entry *entry, void *owner);
+	/* error == NULL: that was all.  The walk ends when this returns. */
+	void (*done)(const struct error *error, void *owner);
+};
+
+/* Walk what is below path ("." is all of it); keeps sb and ops. */
+struct tree *tree_start(struct loop *loop, struct sandbox *sb, const char *path,
+    const struct tree_ops *ops, void *owner, struct error *e);
+
+/* Go on after entry() said 1; not from within it. */
+void tree_next(struct tree *t);
+
+/* End it without done(), not from within entry(); NULL is fine. */
+void tree_cancel(struct tree *t);
+
+#endif
