@@ -143,10 +143,12 @@ feed_message(struct model_reply *r, int v)
 
 /* --- chunks --- */
 
+/* Some servers send "" with every chunk: that is no reason. */
 static void
 note_stop(struct model_reply *r, int v)
 {
-	if (json_type(&r->doc, v) != JSON_STRING)
+	if (json_type(&r->doc, v) != JSON_STRING ||
+	    json_inner(&r->doc, v).n == 0)
 		return;
 	if (json_is(&r->doc, v, "length"))
 		r->stop = STOP_LENGTH;
