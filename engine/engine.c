@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "config/agent.h"
 #include "config/profile.h"
@@ -169,6 +170,18 @@ cancel(const char *id, void *owner)
 }
 
 /* --- opening, each part in its turn --- */
+
+/* Connections and sandboxes take descriptors; what we may have is enough. */
+static void
+raise_descriptor_limit(void)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_cur < r.rlim_max) {
+		r.rlim_cur = r.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &r);
+	}
+}
 
 static int
 hex_digit(char c)
@@ -407,6 +420,7 @@ engine_open(struct engine *en, const struct engine_settings *set,
 	s->outputs_dir = set->outputs_dir;
 	s->outputs_dir_is_one = set->outputs_dir_is_one;
 	digest_of_text(s->agent->digest, &s->agent_digest);
+	raise_descriptor_limit();
 	if (open_store(en, set, e) == -1)
 		return -1;
 	en->loop = s->loop = loop_new(e);

@@ -2,8 +2,7 @@
 
 import json
 import os
-import pathlib
-import signal
+import resource
 import subprocess
 import threading
 import time
@@ -142,6 +141,17 @@ def test_jobs_bound_what_runs_at_once(skep, agent, tasks):
                         "-j", "3")
         assert done.status == 0, done.err
         assert model.in_flight_max <= 3
+
+
+def test_more_runs_than_descriptors_by_default(skep, agent, tasks):
+    def limit():
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))
+
+    with FakeModel(lambda t, r: [("text", "x")], delay=0.2) as model:
+        done = skep.run("batch", agent(model.url, tools=[]),
+                        tasks(some(200)), "-j", "150", preexec_fn=limit)
+    assert done.status == 0, done.err
 
 
 def test_a_bad_line_is_a_result_and_the_rest_runs(skep, model, agent, tasks):
@@ -416,9 +426,11 @@ def test_variables_reach_input_instructions_and_manifest(
 
 
 def test_a_cancelled_run_says_so_and_others_go_on(skep, agent, tasks):
+    over = threading.Event()
+
     def slow(turn, request):
         if input_text(request) == "task 0":
-            time.sleep(8)
+            over.wait(20)
         return [("text", "x")]
 
     with FakeModel(slow) as model:
@@ -432,6 +444,7 @@ def test_a_cancelled_run_says_so_and_others_go_on(skep, agent, tasks):
         done = skep.run("cancel", "t0", "--state", skep.state)
         assert done.status == 0, done.err
         out, err = p.communicate(timeout=20)
+        over.set()
         assert p.returncode == 1
         results = by_id(lines(out.decode()))
         assert results["t0"]["status"] == "cancelled"

@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 import signal
 import subprocess
 import time
@@ -81,6 +82,32 @@ def test_killed_between_the_store_and_the_file(skep, agent, tasks):
     assert sorted(out.read_text().splitlines()) == \
         sorted(line.rstrip("\n") for line in whole)
     assert "torn" in done.err
+
+
+@pytest.mark.limit(300)
+@pytest.mark.parametrize("calls", ["pwrite64", "write", "fdatasync"])
+def test_killed_at_each_write(skep, agent, tasks, calls):
+    """Not at random: at the first, second, third ... write of a batch."""
+    assert shutil.which("strace"), "strace is missing; make deps"
+    out, names = skep.home / "out.jsonl", ["t0", "t1", "t2"]
+    with FakeModel(lambda t, r: [("text", "x")]) as model:
+        words = ("batch", agent(model.url, tools=[]),
+                 tasks([{"custom_id": n, "input": n} for n in names]),
+                 "-o", out, "--state", skep.state)
+        for n in range(1, 400):
+            killed = subprocess.run(
+                ["strace", "-qq", "-o", "/dev/null", "-e", f"trace={calls}",
+                 "-e", f"inject={calls}:signal=KILL:when={n}",
+                 *skep.words(words)], env=skep.env, cwd=skep.home,
+                capture_output=True)
+            if killed.returncode == 0:
+                break
+            done = skep.run(*words)
+            assert done.status == 0, done.err
+            assert sorted(r["custom_id"] for r in results_of(out)) == names
+            shutil.rmtree(skep.state)
+            out.unlink()
+        assert killed.returncode == 0 and n > 1
 
 
 def test_no_process_survives_a_kill(skep, agent, tasks):
