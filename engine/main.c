@@ -123,7 +123,7 @@ run_command(struct cli *cli, int argc, char **argv)
 int
 main(int argc, char **argv)
 {
-	struct cli cli;
+	static struct cli cli; /* large: on the stack it would all be touched */
 	struct error e;
 	int status;
 

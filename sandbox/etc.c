@@ -31,8 +31,7 @@ static const struct {
 };
 
 /* The host's, as they are. */
-static const char *const copied[] = {
-    "ld.so.cache", "services", "protocols", "ssl/openssl.cnf"};
+static const char *const copied[] = {"ld.so.cache", "ssl/openssl.cnf"};
 static const char *const linked[] = {"localtime", "os-release", "mtab"};
 static const char *const bound[] = {"alternatives", "ssl/certs"};
 
