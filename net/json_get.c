@@ -115,8 +115,9 @@ json_value(const struct json_doc *d, int key)
 static int
 reads(const struct json_doc *d, const struct json_token *t, struct span s)
 {
-	return (size_t)(t->end - t->start) == s.n &&
-	       memcmp(d->text.p + t->start, s.p, s.n) == 0;
+	return span_eq(
+	    (struct span){d->text.p + t->start, (size_t)(t->end - t->start)},
+	    s);
 }
 
 int

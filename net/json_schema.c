@@ -43,10 +43,9 @@ schema_target(const struct json_doc *schema, int root, int v)
 	struct text step;
 	int at = root;
 
-	if (json_type(schema, v) != JSON_STRING || path.n == 0 ||
-	    path.p[0] != '#')
+	if (json_type(schema, v) != JSON_STRING ||
+	    !span_is(span_cut(&path, '/'), "#"))
 		return -1;
-	span_cut(&path, '/');
 	while (path.p != NULL && at != -1) {
 		name = span_cut(&path, '/');
 		text_init(&step, name.n);

@@ -81,6 +81,8 @@ what_is_not_there_can_be_asked_for(void **state)
 	assert_int_equal(json_real(&doc, -1, &real), -1);
 	assert_int_equal(json_bool_or(&doc, -1, 5), 5);
 	assert_false(json_is(&doc, -1, ""));
+	read_doc("{\"\":7}");
+	assert_int_equal(json_get_span(&doc, 0, (struct span){NULL, 0}), 2);
 }
 
 static void

@@ -140,6 +140,8 @@ a_schema_that_cannot_be_enforced_is_refused(void **state)
 		"anyOf[1]: a schema is an object, true or false"},
 	    {"{\"$ref\":\"#/$defs/x\"}",
 		"$ref: a $ref to something that is not in this schema"},
+	    {"{\"$ref\":\"#x/a\",\"a\":{}}",
+		"$ref: a $ref to something that is not in this schema"},
 	    {"{\"$ref\":\"https://h/x\"}",
 		"$ref: a $ref to something that is not in this schema"},
 	};
