@@ -348,7 +348,7 @@ is_done(const struct batch *b)
 		return 0;
 	if (b->is_drained)
 		return b->ready.length == 0;
-	return b->at_end && b->deliveries.used == 0;
+	return batch_is_complete(b);
 }
 
 static void
@@ -458,6 +458,12 @@ batch_close(struct batch *b)
 	slab_release(&b->deliveries);
 	seen_release(&b->ids);
 	result_file_close(&b->file);
+}
+
+int
+batch_is_complete(const struct batch *b)
+{
+	return b->at_end && b->deliveries.used == 0;
 }
 
 uint64_t

@@ -78,6 +78,9 @@ int batch_open(struct batch *b, const struct batch_settings *settings,
 int batch_run(struct batch *b, struct error *e);
 void batch_close(struct batch *b);
 
+/* Every task was read, and its result is out. */
+int batch_is_complete(const struct batch *b);
+
 /* Not yet read from a file whose length is known; 0 otherwise. */
 uint64_t batch_left(const struct batch *b);
 

@@ -63,7 +63,7 @@ status_of(struct cli *cli, const struct batch *b, struct progress *p)
 	progress_account(p);
 	if (cli->verbose > 0)
 		account_for_engine(cli, &b->engine);
-	if (status != 0)
+	if (status != 0 && !batch_is_complete(b))
 		return status;
 	if (c->delivered == 0 && c->skipped == c->tasks)
 		cli_note(cli,

@@ -79,7 +79,7 @@ work(struct cli *cli, struct launch *l, struct solo *s, struct span prompt)
 	    solo_run(s, &e) == -1)
 		return cli_fail(cli, &e);
 	status = engine_signal_status(&s->engine);
-	if (status != 0)
+	if (status != 0 && !(s->is_over && outlet_is_empty(&s->outlet)))
 		return status;
 	if (s->status == RUN_FINISHED)
 		return EXIT_SUCCESS;

@@ -143,6 +143,25 @@ def test_jobs_bound_what_runs_at_once(skep, agent, tasks):
         assert model.in_flight_max <= 3
 
 
+def test_models_sandboxes_and_commands_have_ceilings_of_their_own(
+        skep, agent, tasks):
+    def busy(turn, request):
+        if turn < 2:
+            return [("call", "exec_command", {
+                "cmd": "mkdir /tmp/x; sleep 0.05; ls /proc | grep -c '^[0-9]'"
+            })] * 3
+        return [("text", "x")]
+
+    with FakeModel(busy, delay=0.05) as model:
+        done = skep.run("batch", agent(model.url), tasks(some(12)), "-j", "8",
+                        "-c", "engine.model_calls=3",
+                        "-c", "engine.sandboxes=2",
+                        "-c", "engine.commands=1", "-v")
+        assert model.in_flight_max == 3
+    assert done.status == 0, done.out
+    assert "at most 3 model calls, 2 sandboxes at once" in done.err
+
+
 def test_more_runs_than_descriptors_by_default(skep, agent, tasks):
     def limit():
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
