@@ -11,6 +11,7 @@ static const struct tool *const builtins[] = {
     &tool_write_stdin,
     &tool_shell,
     &tool_apply_patch,
+    &tool_view_image,
 };
 
 #define BUILTINS (sizeof builtins / sizeof builtins[0])
