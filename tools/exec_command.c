@@ -1,3 +1,7 @@
+/*
+ * exec_command: a shell command, waited for until it ends or a time passes.
+ */
+
 #include "tools/builtin.h"
 
 #include "tools/call.h"

@@ -1,3 +1,7 @@
+/*
+ * Toolboxes and calls: from an item of the model's to the item that answers.
+ */
+
 #include "tools/tool.h"
 
 #include <stdlib.h>

@@ -1,3 +1,7 @@
+/*
+ * write_stdin: more of a command that still runs, and what to type into it.
+ */
+
 #include <inttypes.h>
 
 #include "tools/builtin.h"
