@@ -28,6 +28,7 @@
 #include "engine/base/check.h"
 #include "engine/base/limits.h"
 #include "engine/base/pool.h"
+#include "sandbox/archive.h"
 #include "sandbox/changes.h"
 #include "sandbox/outputs.h"
 #include "tests/unit/sandbox_test.h"
@@ -877,6 +878,96 @@ what_commands_changed_is_told_with_digests(void **state)
 	st_destroy(&t, sb);
 }
 
+static struct {
+	int fd, done, stutter;
+	unsigned torn;
+	uint64_t bytes;
+	struct archive *archive;
+	struct hash hash;
+	struct error error;
+} archived;
+
+/* Takes little at first, to be asked again; then all. */
+static size_t
+archive_bytes(struct span s, void *owner)
+{
+	size_t n = archived.stutter++ % 2 == 0 && s.n > 100 ? 100 : s.n;
+
+	(void)owner;
+	assert_int_equal(write(archived.fd, s.p, n), (ssize_t)n);
+	hash_add(&archived.hash, span_slice(s, 0, n));
+	archived.bytes += n;
+	if (n < s.n)
+		archive_resume(archived.archive);
+	return n;
+}
+
+static void
+archive_done(const struct error *error, unsigned torn, void *owner)
+{
+	(void)owner;
+	archived.done = 1;
+	archived.torn = torn;
+	archived.error.code = error != NULL ? error->code : ERROR_NONE;
+	loop_break(t.loop);
+}
+
+static void
+archive(struct sandbox *sb, const char *to, struct digest *d)
+{
+	static const struct archive_ops ops = {
+	    .bytes = archive_bytes, .done = archive_done};
+	struct error e;
+
+	memset(&archived, 0, sizeof archived);
+	hash_init(&archived.hash);
+	archived.fd = open(to, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+	archived.archive = archive_start(t.loop, sb, ".", &ops, NULL, &e);
+	assert_non_null(archived.archive);
+	st_until(&t, &archived.done);
+	close(archived.fd);
+	assert_int_equal(archived.error.code, ERROR_NONE);
+	assert_int_equal(archived.bytes % 512, 0);
+	hash_end(&archived.hash, d);
+}
+
+static void
+an_archive_is_what_tar_reads_and_the_same_twice(void **state)
+{
+	struct sandbox *sb = st_create(&t, NULL), *other;
+	struct digest first, second;
+	char command[512];
+	const char *make =
+	    "umask 022; mkdir -p a/b .git; printf abc > a/b/abc; : > empty; "
+	    "head -c 300000 /dev/zero | tr '\\0' z > big; "
+	    "ln -s a/b/abc link; ln -s $(printf %0150d 0) far; "
+	    "n=$(printf %0120d 7); mkdir -p $n/$n; echo deep > $n/$n/leaf; "
+	    "chmod 750 a; mkfifo fifo; "
+	    "find . -exec touch -h -d 2020-02-02 {} + 2>/dev/null; :";
+
+	(void)state;
+	st_sh(&t, sb, make);
+	archive(sb, in_folder("one.tar"), &first);
+	assert_int_equal(archived.torn, 0);
+	st_destroy(&t, sb);
+	other = st_create(&t, NULL);
+	st_sh(&t, other, make);
+	archive(other, in_folder("two.tar"), &second);
+	st_destroy(&t, other);
+	snprintf(command, sizeof command,
+	    "cd %s && rm -rf x && mkdir x && tar -C x -xf one.tar && cd x && "
+	    "[ $(cat a/b/abc) = abc ] && [ ! -s empty ] && "
+	    "[ $(stat -c %%s big) = 300000 ] && "
+	    "[ \"$(readlink link)\" = a/b/abc ] && [ ! -e fifo ] && "
+	    "[ $(readlink far | wc -c) = 151 ] && "
+	    "[ $(stat -c %%a a) = 750 ] && "
+	    "[ $(find . -name leaf | xargs cat) = deep ] && cmp ../one.tar "
+	    "../two.tar",
+	    folder);
+	assert_int_equal(system(command), 0);
+	assert_true(digest_eq(&first, &second));
+}
+
 /* ------------------------------------------------------------------- quota */
 
 static void
@@ -930,6 +1021,7 @@ run_all(void)
 	    T(a_manifest_fills_the_workspace),
 	    T(outputs_are_copied_with_their_digests),
 	    T(what_commands_changed_is_told_with_digests),
+	    T(an_archive_is_what_tar_reads_and_the_same_twice),
 	    T(a_full_workspace_is_the_verdict_disk),
 	};
 	struct error e;
