@@ -1,6 +1,7 @@
 /*
- * JSON: whole and in pieces the same verdict; what is accepted can be walked,
- * unescaped and written again, and reads back the same.
+ * JSON: whole and in pieces the same verdict; what is accepted has the same
+ * tree by tokens and by peeking, can be walked, unescaped and written again,
+ * and reads back the same.
  */
 
 #include <stdint.h>
@@ -60,6 +61,95 @@ walk(struct json_doc *d, struct text *again)
 	json_write_end(&w);
 }
 
+/* The document again, from first and next alone. */
+static void
+rebuild(const struct json_doc *d, int v, struct text *t)
+{
+	int object = json_type(d, v) == JSON_OBJECT, members = 0;
+
+	if (!object && json_type(d, v) != JSON_ARRAY) {
+		text_add(t, json_raw(d, v));
+		return;
+	}
+	text_add_char(t, object ? '{' : '[');
+	for (int k = json_first(d, v); k != -1; k = json_next(d, v, k)) {
+		if (members++ > 0)
+			text_add_char(t, ',');
+		if (object) {
+			text_add(t, json_raw(d, k));
+			text_add_char(t, ':');
+		}
+		rebuild(d, object ? json_value(d, k) : k, t);
+	}
+	text_add_char(t, object ? '}' : ']');
+	CHECK(members == json_size(d, v));
+}
+
+/* The text without the white space between its tokens. */
+static void
+minify(struct span s, struct text *t)
+{
+	int inside = 0;
+
+	for (size_t i = 0; i < s.n; i++) {
+		char c = s.p[i];
+
+		if (inside && c == '\\') {
+			text_add_char(t, c);
+			c = s.p[++i];
+		} else if (c == '"') {
+			inside = !inside;
+		} else if (!inside &&
+			   (c == ' ' || c == '\n' || c == '\r' || c == '\t')) {
+			continue;
+		}
+		text_add_char(t, c);
+	}
+}
+
+static void
+same_tree(const struct json_doc *d, struct span s)
+{
+	struct text rebuilt, minified;
+
+	text_init(&rebuilt, s.n);
+	text_init(&minified, s.n);
+	rebuild(d, 0, &rebuilt);
+	minify(s, &minified);
+	CHECK(span_eq(text_span(&rebuilt), text_span(&minified)));
+	text_release(&rebuilt);
+	text_release(&minified);
+}
+
+/* A peek sees the same members as the tokens. */
+static void
+same_members(const struct json_doc *d, struct span s)
+{
+	struct json_peek k;
+	struct json_doc other;
+	struct error e;
+	int key = json_first(d, 0);
+
+	CHECK(json_peek(&k, s, 0, &e) == 0);
+	CHECK((int)k.tokens == d->tokens);
+	if (!k.is_whole)
+		return;
+	CHECK((int)k.members == json_size(d, 0));
+	for (unsigned i = 0; i < k.members; i++) {
+		CHECK(span_eq(k.member[i].key, json_inner(d, key)));
+		CHECK(span_eq(
+		    k.member[i].value, json_raw(d, json_value(d, key))));
+		key = json_next(d, 0, key);
+	}
+	json_doc_init(&other);
+	CHECK(json_parse_peeked(&other, &k, &e) == 0);
+	for (unsigned i = 0; i < k.members; i++) {
+		CHECK(json_parse_value(&other, &k, k.member[i].value, &e) == 0);
+		same_tree(&other, k.member[i].value);
+	}
+	json_doc_release(&other);
+}
+
 static void
 accepted(struct json_doc *d, struct span s)
 {
@@ -71,6 +161,8 @@ accepted(struct json_doc *d, struct span s)
 	text_init(&again, s.n * 64 + 4096);
 	text_init(&plain, s.n + 4096);
 	json_doc_init(&back);
+	same_tree(d, s);
+	same_members(d, s);
 	walk(d, &again);
 	CHECK(!text_overflowed(&again));
 	CHECK(json_parse(&back, text_span(&again), 0, &e) == 0);
