@@ -123,6 +123,18 @@ limit_cpu(const struct cgroup_host *h, int dir, unsigned milli)
 	return cgroup_write(dir, "cpu.max", text);
 }
 
+/* dir == -1: there is no such controller, and h->why says why. */
+static int
+cannot_limit(
+    const struct cgroup_host *h, int dir, const char *what, struct error *e)
+{
+	if (dir == -1)
+		return error_set(e, ERROR_SANDBOX_UNAVAILABLE, 0,
+		    "limit a control group's %s: %s", what, h->why);
+	return error_set(e, ERROR_SANDBOX_UNAVAILABLE, errno,
+	    "limit a control group's %s", what);
+}
+
 int
 cgroup_limit(struct cgroup_host *h, struct cgroup *g,
     const struct cgroup_limits *l, struct error *e)
@@ -133,17 +145,13 @@ cgroup_limit(struct cgroup_host *h, struct cgroup *g,
 
 	if (l->memory_bytes != 0 &&
 	    (memory == -1 || limit_memory(h, memory, l->memory_bytes) == -1))
-		return error_set(e, ERROR_SANDBOX_UNAVAILABLE,
-		    memory == -1 ? 0 : errno, "limit a control group's memory");
+		return cannot_limit(h, memory, "memory", e);
 	if (l->pids != 0 && (pids == -1 || cgroup_write_number(pids, "pids.max",
 					       l->pids) == -1))
-		return error_set(e, ERROR_SANDBOX_UNAVAILABLE,
-		    pids == -1 ? 0 : errno,
-		    "limit a control group's processes");
+		return cannot_limit(h, pids, "processes", e);
 	if (l->cpu_milli != 0 &&
 	    (cpu == -1 || limit_cpu(h, cpu, l->cpu_milli) == -1))
-		return error_set(e, ERROR_SANDBOX_UNAVAILABLE,
-		    cpu == -1 ? 0 : errno, "limit a control group's cpu");
+		return cannot_limit(h, cpu, "cpu", e);
 	return 0;
 }
 

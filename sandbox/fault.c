@@ -23,7 +23,8 @@ fault_set(struct fault *f, int os_errno, const char *step, const char *detail)
 	f->os_errno = os_errno;
 	n = append(f->step, sizeof f->step, 0, step);
 	if (detail != NULL) {
-		n = append(f->step, sizeof f->step, n, " ");
+		if (n > 0 && step[n - 1] != '/')
+			n = append(f->step, sizeof f->step, n, " ");
 		append(f->step, sizeof f->step, n, detail);
 	}
 	return -1;
