@@ -34,6 +34,8 @@ static const char *const steps[] = {
     " result TEXT,"
     " written INTEGER NOT NULL DEFAULT 0);"
     "CREATE INDEX runs_by_custom_id ON runs (custom_id, agent, number);"
+    "CREATE INDEX runs_by_line ON runs (agent, line)"
+    " WHERE custom_id IS NULL;"
     "CREATE TABLE items ("
     " run INTEGER NOT NULL,"
     " seq INTEGER NOT NULL,"
