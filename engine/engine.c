@@ -126,6 +126,12 @@ stop_now(void *owner)
 }
 
 static void
+stop_for(void *stopper, const struct error *e)
+{
+	engine_fail(stopper, e);
+}
+
+static void
 drained_too_long(struct loop_timer *t)
 {
 	stop_now(container_of(t, struct engine, drain_timer));
@@ -417,6 +423,8 @@ engine_open(struct engine *en, const struct engine_settings *set,
 	s->agent = set->agent;
 	s->watch = &source->watch;
 	s->watcher = owner;
+	s->stop = stop_for;
+	s->stopper = en;
 	s->outputs_dir = set->outputs_dir;
 	s->outputs_dir_is_one = set->outputs_dir_is_one;
 	digest_of_text(s->agent->digest, &s->agent_digest);

@@ -78,6 +78,9 @@ struct supplies {
 	int64_t last_number;
 	const struct errand_watch *watch;
 	void *watcher;
+	/* The world is broken (a full disk): end the engine, not the run. */
+	void (*stop)(void *stopper, const struct error *e);
+	void *stopper;
 };
 
 /* Milliseconds by the monotonic clock, spent on one kind of thing. */

@@ -29,6 +29,13 @@ keep_files(struct errand *er, const struct list *files)
 	return 0;
 }
 
+/* The folder outside cannot be written: that is not the run's fault. */
+static int
+is_worlds_fault(const struct error *e)
+{
+	return e->code == ERROR_IO || e->code == ERROR_CANNOT_CREATE;
+}
+
 static void
 collected(const struct list *files, const struct error *error, void *owner)
 {
@@ -37,7 +44,9 @@ collected(const struct list *files, const struct error *error, void *owner)
 	er->outputs = NULL;
 	if (keep_files(er, files) == -1)
 		error = &no_memory;
-	if (error != NULL)
+	if (error != NULL && is_worlds_fault(error))
+		er->supplies->stop(er->supplies->stopper, error);
+	else if (error != NULL)
 		errand_fail(er, error,
 		    error->code == ERROR_TOO_BIG ? ERROR_OUTPUT_MISSING
 						 : ERROR_INTERNAL);
@@ -75,7 +84,13 @@ errand_collect_outputs(struct run *run, struct error *e)
 		return -1;
 	er->outputs = outputs_start(er->supplies->loop, er->sandbox,
 	    er->supplies->outputs, dir, &limits, &er->keep, collected, er, e);
-	if (er->outputs == NULL && e->code > ERROR_INTERNAL)
+	if (er->outputs != NULL)
+		return 0;
+	if (is_worlds_fault(e)) {
+		er->supplies->stop(er->supplies->stopper, e);
+		return 0;
+	}
+	if (e->code > ERROR_INTERNAL)
 		e->code = ERROR_INTERNAL;
-	return er->outputs == NULL ? -1 : 0;
+	return -1;
 }

@@ -135,6 +135,36 @@ def test_a_full_disk_for_the_results(skep, agent, tasks):
 
 
 @pytest.mark.root
+def test_a_full_disk_for_outputs_ends_the_engine_not_the_runs(
+        skep, agent, tasks):
+    def write(turn, request):
+        if turn == 0:
+            return [("call", "exec_command",
+                     {"cmd": "head -c 200000 /dev/zero > big"})]
+        return [("text", "x")]
+
+    where = mount(skep, "size=64k")
+    try:
+        with FakeModel(write) as model:
+            words = ("batch", agent(model.url, outputs=["big"]),
+                     tasks(one()), "--outputs", where / "outputs",
+                     "--state", skep.state)
+            done = skep.run(*words)
+            assert done.status == 74 and done.out == "", done
+            subprocess.run(["mount", "-o", "remount,size=4m", where],
+                           check=True)
+            done = skep.run(*words)
+            assert done.status == 0, done
+            r = json.loads(done.out)
+            assert r["outputs"][0]["bytes"] == 200000
+            done = skep.run(*words[:-3], "/proc/nowhere", "--state",
+                            skep.home / "other")
+            assert done.status == 73 and done.out == "", done
+    finally:
+        subprocess.run(["umount", where], check=True)
+
+
+@pytest.mark.root
 def test_a_read_only_file_system(skep, model, agent, tasks):
     where = mount(skep, "size=64k")
     try:
