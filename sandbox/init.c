@@ -151,6 +151,25 @@ give_up_privilege(const struct init_plan *plan, int proc_self, struct fault *f)
 	return 0;
 }
 
+/*
+ * When the host itself runs out of memory, a sandbox goes before the engine.
+ * Raising one's own score needs no privilege, and commands inherit it.
+ */
+static int
+offer_as_victim(int proc_self, struct fault *f)
+{
+	static const char score[] = "500";
+	int fd = openat(proc_self, "oom_score_adj", O_WRONLY | O_CLOEXEC), rc;
+
+	if (fd == -1)
+		return fault_at(f, "open oom_score_adj", NULL);
+	rc = write(fd, score, sizeof score - 1) == -1
+		 ? fault_at(f, "write oom_score_adj", NULL)
+		 : 0;
+	close(fd);
+	return rc;
+}
+
 static int
 build(const struct init_plan *plan, int *sock, struct fault *f)
 {
@@ -164,6 +183,8 @@ build(const struct init_plan *plan, int *sock, struct fault *f)
 	    plan->mounts->proc, "self", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (proc_self == -1)
 		return fault_at(f, "open /proc/self", NULL);
+	if (offer_as_victim(proc_self, f) == -1)
+		return -1;
 	if (enter_mounts(plan, &ours, f) == -1)
 		return -1;
 	/* For commands only: pid 1 has descriptors and memory of its own. */

@@ -193,3 +193,19 @@ def test_the_engine_is_not_the_one_that_is_killed_for_memory(cage):
         out, _ = p.communicate(timeout=60)
         assert json.loads(out)["verdict"] == "oom"
         assert p.returncode == 125
+
+
+def test_a_sandbox_goes_before_the_engine_when_the_host_is_full(cage):
+    """As the kernel's OOM killer will judge them."""
+    p = subprocess.Popen(cage.words("--", "sh", "-c", "cat /proc/self/"
+                                    "oom_score_adj; sleep 60"),
+                         env=cage.skep.env, stdout=subprocess.PIPE, text=True)
+    inside = int(p.stdout.readline())
+    engine = int(open(f"/proc/{p.pid}/oom_score_adj").read())
+    p.terminate()
+    p.wait()
+    p.stdout.close()
+    assert inside >= 500 > engine
+    r = cage.sh("echo -1000 > /proc/self/oom_score_adj; "
+                "cat /proc/self/oom_score_adj")
+    assert int(r.stdout) == inside
