@@ -134,6 +134,7 @@ model_answer_new(struct model_call *call, const struct http_head *head)
 	reply_init(&a->reply, call->ep->set.provider, &watch);
 	sse_init(&a->sse, LIMIT_SSE_LINE, LIMIT_SSE_EVENT);
 	text_init(&a->body, LIMIT_ANSWER);
+	json_guard_init(&a->guard, LIMIT_ANSWER, 0);
 	text_init(&a->kept, LIMIT_HTTP_HEAD);
 	text_init(&a->place, LIMIT_HTTP_HEAD);
 	if (keep_fields(a, head) == -1) {
@@ -220,7 +221,11 @@ model_answer_feed(
 		return feed_events(a, bytes, end);
 	case ANSWER_WHOLE:
 		text_add(&a->body, bytes);
-		return 0;
+		if (json_guard_feed(&a->guard, bytes, &e) == 0)
+			return 0;
+		error_wrap(
+		    &e, "bad JSON in the answer, at byte %zu", a->guard.bytes);
+		return protocol_end(end, &e);
 	case ANSWER_ERROR:
 		if (a->body.n < ERROR_BODY_MAX)
 			text_add(&a->body, bytes);

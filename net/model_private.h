@@ -48,10 +48,11 @@ struct model_answer {
 	uint64_t bytes;
 	struct model_reply reply;
 	struct sse sse;
-	struct text body;       /* of WHOLE and ERROR */
-	struct text kept;       /* the fields that retrying looks at ... */
-	struct http_head *head; /* ... as a head; pool block */
-	struct text place;      /* target of a redirect, or the foreign type */
+	struct text body;        /* of WHOLE and ERROR */
+	struct json_guard guard; /* of WHOLE: bad JSON is seen as it comes */
+	struct text kept;        /* the fields that retrying looks at ... */
+	struct http_head *head;  /* ... as a head; pool block */
+	struct text place;       /* target of a redirect, or the foreign type */
 	int is_bad_redirect;
 };
 
