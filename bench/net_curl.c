@@ -88,8 +88,9 @@ main(int argc, char **argv)
 			connects += n;
 			if (m->data.result == CURLE_OK && status == 200)
 				ok++;
-			else
-				failed++;
+			else if (failed++ < 3)
+				fprintf(stderr, "%ld %s\n", status,
+				    curl_easy_strerror(m->data.result));
 			curl_multi_remove_handle(multi, c);
 			if (started < total) {
 				started++;

@@ -13,3 +13,5 @@ echo 'compare: one sandboxed command, beside other tools'
 /usr/bin/python3 -B bench/compare.py "$build"
 echo 'json: reading answers of a model, beside jsmn alone and Python'
 "$build"/bench/bench_json 7
+echo 'net: streamed answers over TLS, beside libcurl'
+/usr/bin/python3 -B bench/net.py "$build"

@@ -80,6 +80,7 @@ end_call(struct client_h2 *k, struct http_call *call,
     const struct http_head *trailers)
 {
 	k->conn->served++;
+	h2_earn(&k->h2);
 	part_ways(k, call);
 	call_end(call, trailers);
 	rest_or_close(k);

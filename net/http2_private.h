@@ -45,6 +45,7 @@ struct h2 {
 	struct buf out;
 	struct h2_fields *fields;
 	unsigned control; /* frames in the time since control_since_ms */
+	unsigned earned;  /* of which so many more are the peer's right */
 	uint64_t control_since_ms;
 	unsigned long long bytes_out_since;
 	uint64_t heard_ms;
@@ -74,6 +75,9 @@ void h2_want(struct h2 *h);
 
 /* True when nghttp2 has nothing more to read or to say. */
 int h2_is_over(const struct h2 *h);
+
+/* An exchange ended as it should: some clients reset it all the same. */
+void h2_earn(struct h2 *h);
 
 /*
  * Count a received frame; -1 when there were too many that do nothing, which

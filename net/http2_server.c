@@ -188,9 +188,10 @@ on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, void *user)
 	struct exchange *x = exchange_of(k, id);
 
 	(void)session;
-	(void)code;
 	if (x == NULL)
 		return 0;
+	if (code == NGHTTP2_NO_ERROR)
+		h2_earn(&k->h2);
 	loop_timer_stop(&x->deadline);
 	exchange_free(x);
 	return 0;

@@ -631,6 +631,46 @@ floods_from_a_client_end_its_connection_only(void **state)
 	free(f);
 }
 
+/* libcurl does: it is no flood. */
+static void
+a_client_that_resets_what_is_done_is_served_on(void **state)
+{
+	static const char get[] = "\x82\x86\x04\x04/not\x01\x01h";
+	struct frames *f = malloc(sizeof *f);
+	struct address to;
+	struct echo ec;
+	unsigned id = 1;
+	char in[65536];
+	int fd;
+
+	(void)state;
+	echo_start(&ec, ECHO_H2C, NULL);
+	to = *server_address(ec.server);
+	fd = socket(to.u.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(connect(fd, &to.u.sa, to.n), 0);
+	preface(f);
+	for (unsigned round = 1; round <= 30; round++) {
+		for (int i = 0; i < 100; i++, id += 2)
+			frame(f, HEADERS, END_HEADERS | END_STREAM, id, get,
+			    sizeof get - 1);
+		assert_int_equal(send(fd, f->bytes, f->n, 0), f->n);
+		while (ec.requests < 100 * round)
+			net_run_ms(1);
+		net_run_ms(2);
+		while (recv(fd, in, sizeof in, MSG_DONTWAIT) > 0)
+			net_run_ms(0);
+		f->n = 0;
+		for (unsigned i = id - 200; i < id; i += 2)
+			frame(f, RST_STREAM, 0, i, "\0\0\0\x08", 4);
+	}
+	assert_int_equal(recv(fd, in, sizeof in, MSG_DONTWAIT), -1);
+	assert_int_equal(errno, EAGAIN); /* still open */
+	close(fd);
+	net_run_ms(3);
+	echo_stop(&ec);
+	free(f);
+}
+
 static void
 a_client_that_opens_no_window_is_bounded_and_sent_away(void **state)
 {
@@ -681,6 +721,7 @@ main(void)
 	    TEST(a_bomb_of_header_fields_is_refused),
 	    TEST(a_refused_stream_is_sent_again_and_a_reset_one_is_not),
 	    TEST(floods_from_a_client_end_its_connection_only),
+	    TEST(a_client_that_resets_what_is_done_is_served_on),
 	    TEST(a_client_that_opens_no_window_is_bounded_and_sent_away),
 	};
 
