@@ -76,12 +76,11 @@ make_folders(const struct state_dir *d, struct error *e)
 }
 
 static int
-open_folder(struct state_dir *d, struct error *e)
+open_folder(struct state_dir *d, enum error_code refused, struct error *e)
 {
 	d->fd = os->open(d->path, O_DIRECTORY | O_RDONLY | O_CLOEXEC, 0);
 	if (d->fd == -1)
-		return error_set(e,
-		    errno == ENOENT ? ERROR_NOT_FOUND : ERROR_CANNOT_CREATE,
+		return error_set(e, errno == ENOENT ? ERROR_NOT_FOUND : refused,
 		    errno, "cannot open the state directory %s", d->path);
 	return 0;
 }
@@ -148,7 +147,8 @@ take_lock(struct state_dir *d, struct error *e)
 int
 state_dir_own(struct state_dir *d, struct error *e)
 {
-	if (make_folders(d, e) == -1 || open_folder(d, e) == -1)
+	if (make_folders(d, e) == -1 ||
+	    open_folder(d, ERROR_CANNOT_CREATE, e) == -1)
 		return -1;
 	if (take_lock(d, e) == -1) {
 		state_dir_close(d);
@@ -160,7 +160,7 @@ state_dir_own(struct state_dir *d, struct error *e)
 int
 state_dir_open(struct state_dir *d, struct error *e)
 {
-	return open_folder(d, e);
+	return open_folder(d, ERROR_NO_INPUT, e);
 }
 
 int

@@ -33,7 +33,7 @@ int state_dir_choose(struct state_dir *d, const char *wanted, struct error *e);
  */
 int state_dir_own(struct state_dir *d, struct error *e);
 
-/* For readers.  -1 and *e: NOT_FOUND. */
+/* For readers.  -1 and *e: NOT_FOUND, NO_INPUT. */
 int state_dir_open(struct state_dir *d, struct error *e);
 
 /* Is there a live owner?  Its pid, or 0. */

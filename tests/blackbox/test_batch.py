@@ -336,6 +336,17 @@ def test_wall_budget(skep, agent, tasks):
     assert lines(done.out)[0]["error"]["code"] == "budget_wall"
 
 
+def test_waiting_for_a_place_takes_no_wall_time(skep, agent, tasks):
+    with FakeModel(lambda t, r: [("text", "x")], delay=0.6) as model:
+        done = skep.run("batch",
+                        agent(model.url, budget={"wall_seconds": 2}),
+                        tasks(some(6)), "-j", "6",
+                        "-c", "engine.model_calls=1")
+    assert done.status == 0, done.out
+    waited = [r["timing"]["waited_seconds"] for r in lines(done.out)]
+    assert max(waited) > 2
+
+
 def test_a_task_narrows_its_budget(skep, agent, tasks):
     def for_ever(turn, request):
         return [("call", "exec_command", {"cmd": "true"})]

@@ -259,6 +259,62 @@ def test_log_neutralises_what_models_say(skep, agent):
     assert "\x1b" not in said
 
 
+@pytest.mark.parametrize("durability", ["normal", "full"])
+def test_both_durabilities_work(skep, model, agent, tasks, durability):
+    done = skep.run("batch", agent(model.url), tasks(one()), "-c",
+                    f"engine.durability={durability}")
+    assert done.status == 0, done.err
+    assert json.loads(done.out)["status"] == "finished"
+
+
+def test_the_store_holds_items_and_calls(skep, model, agent, tasks):
+    assert skep.run("batch", agent(model.url), tasks(one()),
+                    "--state", skep.state).status == 0
+    db = sqlite3.connect(skep.state / "skep.db")
+    items = db.execute("SELECT seq, turn, json FROM items ORDER BY seq")
+    kinds = [(seq, turn, json.loads(text)["type"])
+             for seq, turn, text in items]
+    assert kinds == [(1, 0, "message"), (2, 1, "function_call"),
+                     (3, 1, "function_call_output"), (4, 2, "message")]
+    calls = db.execute("SELECT kind, turn, name, outcome, began_ms <= "
+                       "ended_ms FROM calls ORDER BY seq").fetchall()
+    db.close()
+    assert calls == [("model", 1, "scripted", "answered", 1),
+                     ("tool", 1, "exec_command", "answered", 1),
+                     ("model", 2, "scripted", "answered", 1)]
+
+
+def test_items_and_calls_are_there_before_the_run_ends(skep, agent, tasks):
+    def slow(turn, request):
+        if turn == 0:
+            return [("call", "exec_command", {"cmd": "echo one"}),
+                    ("call", "exec_command", {"cmd": "sleep 30"})]
+        return [("text", "x")]
+
+    with FakeModel(slow) as model:
+        p = skep.start("batch", agent(model.url), tasks(one()),
+                       "--state", skep.state)
+        assert wait_until(lambda: model.requests)
+
+        def calls():
+            db = sqlite3.connect(f"file:{skep.state}/skep.db?mode=ro",
+                                 uri=True)
+            try:
+                return db.execute("SELECT kind, outcome FROM calls "
+                                  "ORDER BY seq").fetchall()
+            except sqlite3.OperationalError:
+                return []
+            finally:
+                db.close()
+
+        assert wait_until(lambda: calls() == [
+            ("model", "answered"), ("tool", "answered"), ("tool", None)])
+        for _ in range(2):  # at once, and leaving nothing behind
+            p.terminate()
+            time.sleep(0.2)
+        assert p.wait(10) == 128 + 15
+
+
 def test_readers_without_a_state(skep):
     for command in (["ps"], ["show", "x"], ["log", "x"], ["cancel", "x"]):
         done = skep.run(*command, "--state", skep.home / "none")
