@@ -51,7 +51,7 @@ static const struct field model_fields[] = {
 	.doc = "the model's name at its server"},
     {"base_url", FIELD_TEXT, FIELD_ASIDE, MODEL(base_url),
 	.doc = "up to and without /responses and the like"},
-    {"api_key", FIELD_SECRET, FIELD_ASIDE, MODEL(api_key),
+    {"api_key", FIELD_SECRET, FIELD_ASIDE | FIELD_NULLABLE, MODEL(api_key),
 	.doc = "where the key is; none for a local server"},
     {"headers", FIELD_CUSTOM, MODEL(headers), .custom = &agent_headers_custom,
 	.doc = "sent with every request"},

@@ -202,7 +202,10 @@ read_field(struct table_reader *r, const struct field *f, int object, int v,
 	if (v != -1 && json_type(r->doc, v) == JSON_NULL &&
 	    f->flags & FIELD_NULLABLE)
 		v = -1;
-	if (o != NULL)
+	if (o != NULL && f->flags & FIELD_NULLABLE &&
+	    strcmp(o->value, "null") == 0)
+		status = 0; /* taken out */
+	else if (o != NULL)
 		status = table_override(r, f, o->value, o->from, base);
 	else if (v != -1 || f->type == FIELD_OBJECT ||
 		 (r->overrides != NULL &&

@@ -179,3 +179,12 @@ def test_an_output_that_is_a_symlink_brings_nothing_of_the_host(
         if path.is_file():
             assert b"the host's secret" not in path.read_bytes()
             assert not path.is_symlink()
+
+
+def test_a_key_can_be_left_out_on_the_command_line(batch, mock, agent, tasks):
+    """The way to a local server, with an agent made for a real one."""
+    file = agent(mock(script(say("Done."))),
+                 model={"api_key": {"env": "NOT_SET_ANYWHERE"}})
+    assert batch(file, tasks(TASK)).status == 78
+    done = batch(file, tasks(TASK), "-c", "model.api_key=null")
+    assert done.codes() == {"a": "finished"}
