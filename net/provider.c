@@ -154,6 +154,7 @@ int
 reply_whole(struct model_reply *r, struct span body)
 {
 	struct error e;
+	size_t room;
 	int error;
 
 	if (json_parse(&r->doc, body, 0, &e) == -1)
@@ -165,6 +166,8 @@ reply_whole(struct model_reply *r, struct span body)
 	if (json_type(&r->doc, 0) != JSON_OBJECT)
 		return reply_fail(r, ERROR_MODEL_PROTOCOL, 0,
 		    "an answer that is not a JSON object");
+	/* Items are parts of the body: one block, instead of ever larger ones. */
+	(void)text_room(&r->bytes, body.n, &room);
 	return r->ops->whole(r);
 }
 
