@@ -94,8 +94,6 @@ struct reply_watch {
 	void *owner;
 };
 
-#define REPLY_ITEMS_MAX 1024
-
 struct reply_block; /* a block of a reply that is still being streamed */
 
 struct model_reply {

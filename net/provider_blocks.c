@@ -39,9 +39,9 @@ room_for_block(struct model_reply *r)
 
 	if (r->blocks < r->blocks_size)
 		return 0;
-	if (r->blocks >= REPLY_ITEMS_MAX)
+	if (r->blocks >= LIMIT_REPLY_ITEMS)
 		return reply_fail(r, ERROR_MODEL_PROTOCOL, 0,
-		    "an answer of more than %d items", REPLY_ITEMS_MAX);
+		    "an answer of more than %d items", LIMIT_REPLY_ITEMS);
 	more = pool_take((r->blocks + 2) * 2 * sizeof(*more), &got);
 	if (more == NULL)
 		return reply_fail(

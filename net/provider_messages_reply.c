@@ -290,7 +290,8 @@ peek(struct model_reply *r, const struct json_peek *k)
 	struct error e;
 
 	if (!span_is(json_peek_get(k, "type"), "\"content_block_delta\"") ||
-	    span_to_u64(json_peek_get(k, "index"), REPLY_ITEMS_MAX, &n) == -1 ||
+	    span_to_u64(json_peek_get(k, "index"), LIMIT_REPLY_ITEMS, &n) ==
+		-1 ||
 	    json_peek(&d, delta, 0, &e) == -1 || !d.is_whole)
 		return 0;
 	b = numbered(r, (int64_t)n);

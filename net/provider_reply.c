@@ -18,9 +18,9 @@ room_for_item(struct model_reply *r)
 
 	if (r->items < r->items_size)
 		return 0;
-	if (r->items >= REPLY_ITEMS_MAX)
+	if (r->items >= LIMIT_REPLY_ITEMS)
 		return reply_fail(r, ERROR_MODEL_PROTOCOL, 0,
-		    "an answer of more than %d items", REPLY_ITEMS_MAX);
+		    "an answer of more than %d items", LIMIT_REPLY_ITEMS);
 	more = pool_take((r->items + 1) * 2 * sizeof(*more), &got);
 	if (more == NULL)
 		return reply_fail(

@@ -5,9 +5,8 @@
 
 #include "engine/base/arena.h"
 #include "engine/base/error.h"
+#include "engine/base/limits.h"
 #include "engine/base/text.h"
-
-#define URL_BYTES_MAX 16384
 
 static const struct {
 	const char *name;
@@ -152,7 +151,7 @@ parse_socket(struct url *u, struct span s, struct span host, struct arena *a,
 	struct text path;
 	int r;
 
-	text_init(&path, URL_BYTES_MAX);
+	text_init(&path, LIMIT_URL);
 	r = url_decode(host, &path);
 	if (r == -1 || path.n == 0 || path.p[0] != '/' ||
 	    memchr(path.p, '\0', path.n) != NULL) {
@@ -209,7 +208,7 @@ url_parse(struct url *u, struct span s, struct arena *a, struct error *e)
 	size_t n = 0;
 
 	*u = (struct url){.scheme = URL_HTTP};
-	if (s.n > URL_BYTES_MAX)
+	if (s.n > LIMIT_URL)
 		return error_set(e, ERROR_SYNTAX, 0, "a URL that is too long");
 	if (scheme == -1)
 		return bad(s, e, "it must begin with http:// or https://");

@@ -3,9 +3,8 @@
 #include <string.h>
 
 #include "engine/base/error.h"
+#include "engine/base/limits.h"
 #include "engine/base/text.h"
-
-#define URL_BYTES_MAX 16384
 
 /* Path and query of a target. */
 static void
@@ -32,7 +31,7 @@ url_join(struct url *u, struct span base, struct span path, struct arena *a,
 		before.n--;
 	while (path.n > 0 && path.p[0] == '/')
 		path = span_slice(path, 1, path.n);
-	text_init(&t, URL_BYTES_MAX);
+	text_init(&t, LIMIT_URL);
 	text_add(&t, before);
 	text_add_char(&t, '/');
 	text_add(&t, path);
@@ -105,7 +104,7 @@ add_merged(struct text *t, struct span base_path, struct span path)
 
 	while (n > 0 && base_path.p[n - 1] != '/')
 		n--;
-	text_init(&merged, URL_BYTES_MAX);
+	text_init(&merged, LIMIT_URL);
 	text_add(&merged, span_slice(base_path, 0, n));
 	text_add(&merged, path);
 	add_path(t, text_span(&merged));
@@ -140,9 +139,9 @@ url_resolve(struct url *u, const struct url *base, struct span reference,
 	struct text t;
 	int r;
 
-	if (reference.n > URL_BYTES_MAX)
+	if (reference.n > LIMIT_URL)
 		return error_set(e, ERROR_SYNTAX, 0, "a URL that is too long");
-	text_init(&t, URL_BYTES_MAX);
+	text_init(&t, LIMIT_URL);
 	if (has_scheme(reference)) {
 		text_add(&t, reference);
 	} else if (span_has_prefix(reference, span_of("//"))) {

@@ -24,9 +24,11 @@
 #define LIMIT_ANSWER (64 * MIB)
 #define LIMIT_TOOL_ARGUMENTS (4 * MIB)
 #define LIMIT_TOOL_CALLS_PER_TURN 128
+#define LIMIT_REPLY_ITEMS 1024 /* of one answer */
 #define LIMIT_TRANSCRIPT (256 * MIB)
 
 /* HTTP */
+#define LIMIT_URL (16 * KIB)
 #define LIMIT_HTTP_HEAD (64 * KIB)
 #define LIMIT_HTTP_LINE (16 * KIB)
 #define LIMIT_HTTP_FIELDS 256

@@ -39,7 +39,7 @@ static void
 send_back(
     const struct provider_ops *ops, struct model_reply *r, struct text *body)
 {
-	struct span items[REPLY_ITEMS_MAX];
+	struct span items[LIMIT_REPLY_ITEMS];
 	struct model_request q = {.model = {"m", 1}, .items = items};
 	struct arena a;
 	struct item it;
