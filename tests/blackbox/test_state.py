@@ -2,10 +2,10 @@
 reads it while an engine owns it."""
 
 import json
-import os
 import sqlite3
 import subprocess
 import threading
+import time
 
 import pytest
 
