@@ -83,17 +83,23 @@ classify(struct model_call *call, struct model_answer *a,
     const struct http_head *head)
 {
 	struct span type = http_field_get(head, "content-type");
+	struct span coding = http_field_get(head, "content-encoding");
 
 	if (head->status >= 300 && head->status < 400) {
 		read_redirect(call, a, head);
 	} else if (head->status < 200 || head->status > 299) {
 		a->kind = ANSWER_ERROR;
+	} else if (coding.n > 0 && !span_is_nocase(coding, "identity")) {
+		a->kind = ANSWER_FOREIGN; /* we asked for no compression */
+		text_add_str(&a->place, "encoded as ");
+		text_add(&a->place, span_slice(coding, 0, 100));
 	} else if (call->is_streamed && is_type(type, "text/event-stream")) {
 		a->kind = ANSWER_EVENTS;
 	} else if (is_type(type, "application/json")) {
 		a->kind = ANSWER_WHOLE;
 	} else {
 		a->kind = ANSWER_FOREIGN;
+		text_add_str(&a->place, "of the content type ");
 		text_add(&a->place, span_slice(type, 0, 100));
 	}
 }
@@ -286,9 +292,9 @@ model_answer_finish(struct model_answer *a, struct attempt_end *end)
 	case ANSWER_REDIRECT:
 		return 0;
 	case ANSWER_FOREIGN:
-		error_set(&e, ERROR_PROTOCOL, 0,
-		    "status %d with the content type \"%.*s\"", a->status,
-		    (int)a->place.n, a->place.n > 0 ? a->place.p : "");
+		error_set(&e, ERROR_PROTOCOL, 0, "an answer of status %d %.*s",
+		    a->status, (int)a->place.n,
+		    a->place.n > 0 ? a->place.p : "");
 		return protocol_end(end, &e);
 	case ANSWER_ERROR:
 		return status_end(a, end);
