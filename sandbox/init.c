@@ -70,6 +70,7 @@ enter_mounts(const struct init_plan *plan, int *ours, struct fault *f)
 	const struct box *b = plan->box;
 	struct mounts_attach attach[MOUNTS_TREES_MAX];
 	const char *protect[MOUNTS_PROTECTED_MAX];
+	const char *writable[MOUNTS_PROTECTED_MAX];
 	struct mounts_sandbox s = {
 	    .zygote = plan->mounts,
 	    .ids = &plan->create->ids,
@@ -83,6 +84,9 @@ enter_mounts(const struct init_plan *plan, int *ours, struct fault *f)
 	    .attach = attach,
 	    .nprotect = b->protect_n,
 	    .protect = protect,
+	    .restricted = b->restricted,
+	    .nwritable = b->writable_n,
+	    .writable = writable,
 	    .hostname = b->text + b->hostname,
 	    .ours = ours,
 	};
@@ -92,6 +96,8 @@ enter_mounts(const struct init_plan *plan, int *ours, struct fault *f)
 		    .tree = b->attach[i], .dst = b->text + b->attach_dst[i]};
 	for (unsigned i = 0; i < b->protect_n; i++)
 		protect[i] = b->text + b->protect[i];
+	for (unsigned i = 0; i < b->writable_n; i++)
+		writable[i] = b->text + b->writable[i];
 	return mounts_sandbox(&s, f);
 }
 
@@ -159,8 +165,13 @@ static int
 offer_as_victim(int proc_self, struct fault *f)
 {
 	static const char score[] = "500";
-	int fd = openat(proc_self, "oom_score_adj", O_WRONLY | O_CLOEXEC), rc;
+	int fd, rc;
 
+	/* A fork of the zygote is not dumpable, and its files are root's. */
+	if (prctl(PR_SET_DUMPABLE, 1) == -1)
+		return fault_at(f, "dumpable", NULL);
+	fd = openat(proc_self, "oom_score_adj", O_WRONLY | O_CLOEXEC);
+	prctl(PR_SET_DUMPABLE, 0);
 	if (fd == -1)
 		return fault_at(f, "open oom_score_adj", NULL);
 	rc = write(fd, score, sizeof score - 1) == -1

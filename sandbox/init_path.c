@@ -129,11 +129,8 @@ walk_start(struct walk *w, const char *path, unsigned flags)
 
 	w->depth = 0;
 	w->fd[0] = INIT_WORKSPACE;
-	if ((flags & FILE_OURS) != 0 && strncmp(path, ".skep/", 6) == 0 &&
-	    fcntl(INIT_OURS, F_GETFD) != -1) {
+	if ((flags & FILE_OURS) != 0 && fcntl(INIT_OURS, F_GETFD) != -1)
 		w->fd[0] = INIT_OURS;
-		path += 6;
-	}
 	w->name = ".";
 	if (strlen(path) >= PATH_MAX) {
 		errno = ENAMETOOLONG;

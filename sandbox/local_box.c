@@ -87,6 +87,31 @@ fill_limits(struct local_host *h, struct local_profile *p)
 	    .cpu_milli = (unsigned)(l->cpus * 1000)};
 }
 
+/* Which paths of the workspace can be written to, and which not. */
+static int
+fill_protection(struct box *b, const struct profile *p, struct error *e)
+{
+	if (p->protected_paths.n > MOUNTS_PROTECTED_MAX ||
+	    p->writable.n > MOUNTS_PROTECTED_MAX)
+		return error_set(e, ERROR_CONFIG, 0,
+		    "more than %d protected or writable paths",
+		    MOUNTS_PROTECTED_MAX);
+	for (unsigned i = 0; i < p->protected_paths.n; i++) {
+		if (add_text(b, p->protected_paths.at[i],
+			&b->protect[b->protect_n++], e) == -1)
+			return -1;
+	}
+	if (text_list_has(&p->writable, "."))
+		return 0;
+	b->restricted = 1;
+	for (unsigned i = 0; i < p->writable.n; i++) {
+		if (add_text(b, p->writable.at[i],
+			&b->writable[b->writable_n++], e) == -1)
+			return -1;
+	}
+	return 0;
+}
+
 static int
 fill_mounts(struct local_profile *p,
     const struct sandbox_host_settings *settings, struct local_trees *t,
@@ -122,14 +147,8 @@ fill_mounts(struct local_profile *p,
 		if (attach(b, t, m->src, m->dst, m->read_only, e) == -1)
 			return -1;
 	}
-	if (from->protected_paths.n > MOUNTS_PROTECTED_MAX)
-		return error_set(e, ERROR_CONFIG, 0,
-		    "more than %d protected paths", MOUNTS_PROTECTED_MAX);
-	for (unsigned i = 0; i < from->protected_paths.n; i++) {
-		if (add_text(b, from->protected_paths.at[i],
-			&b->protect[b->protect_n++], e) == -1)
-			return -1;
-	}
+	if (fill_protection(b, from, e) == -1)
+		return -1;
 	return add_text(b, HOSTNAME, &b->hostname, e);
 }
 

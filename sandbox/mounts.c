@@ -247,7 +247,8 @@ mounts_sandbox(const struct mounts_sandbox *s, struct fault *f)
 		return -1;
 	if (s->nattach > 0 && mounts_attach_all(s, f) == -1)
 		return -1;
-	if (s->nprotect > 0 && mounts_protect_all(s, f) == -1)
+	if ((s->nprotect > 0 || s->restricted) &&
+	    mounts_protect_all(s, f) == -1)
 		return -1;
 	if (dev(s, f) == -1 || proc(f) == -1)
 		return -1;

@@ -121,8 +121,11 @@ struct mounts_sandbox {
 	const struct mounts_attach *attach;
 	unsigned nprotect; /* relative to the workspace, read-only inside */
 	const char *const *protect;
+	int restricted; /* of the workspace only these can be written to */
+	unsigned nwritable;
+	const char *const *writable;
 	const char *hostname;
-	int *ours; /* becomes .skep (O_PATH) as it is without protection */
+	int *ours; /* becomes the workspace as it is without protection */
 };
 
 /*

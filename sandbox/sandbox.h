@@ -295,7 +295,7 @@ enum file_flags {
 	FILE_EXCLUSIVE = 8,  /* put: it must not exist; mkdir: likewise */
 	FILE_NOFOLLOW = 16,  /* no symbolic link anywhere in the path */
 	FILE_RECURSIVE = 32, /* remove: a folder with what is in it */
-	FILE_OURS = 64,      /* put: what commands may only read, in .skep */
+	FILE_OURS = 64,      /* put, mkdir: also what commands may only read */
 	FILE_LINK = 128      /* get: where a symbolic link points to */
 };
 

@@ -71,9 +71,12 @@ struct box {
 	int8_t workspace; /* a prepared tree, or -1: an empty tmpfs */
 	uint8_t attach_n;
 	uint8_t protect_n;
+	uint8_t restricted; /* only what follows can be written to */
+	uint8_t writable_n;
 	uint8_t attach[MOUNTS_TREES_MAX];      /* prepared trees */
 	uint16_t attach_dst[MOUNTS_TREES_MAX]; /* offsets into text */
 	uint16_t protect[MOUNTS_PROTECTED_MAX];
+	uint16_t writable[MOUNTS_PROTECTED_MAX];
 	uint16_t hostname;
 	uint16_t text_bytes;
 	char text[WIRE_TEXT_MAX];

@@ -137,15 +137,16 @@ started(struct workspace *w, struct file_op *op)
 static int
 make_folder(struct workspace *w, const char *path, uint32_t mode)
 {
-	return started(w, sandbox_mkdir(w->sb, path, mode, FILE_PARENTS,
-			      put_done, w, &w->error));
+	return started(
+	    w, sandbox_mkdir(w->sb, path, mode, FILE_PARENTS | FILE_OURS,
+		   put_done, w, &w->error));
 }
 
 /* One slice of the file whose text or descriptor is at hand. */
 static int
 put_slice(struct workspace *w, struct span s)
 {
-	unsigned flags = FILE_PARENTS;
+	unsigned flags = FILE_PARENTS | FILE_OURS;
 
 	if (w->offset == 0)
 		flags |= FILE_CREATE | FILE_TRUNCATE;

@@ -310,13 +310,15 @@ static int
 make_standins(const struct box *b, struct fault *f)
 {
 	static const char prefix[] = "/workspace/";
-	struct mounts_point p[MOUNTS_PROTECTED_MAX + MOUNTS_TREES_MAX];
+	struct mounts_point p[2 * MOUNTS_PROTECTED_MAX + MOUNTS_TREES_MAX];
 	unsigned n = 0;
 
 	if (b->workspace < 0 || zy.standins.n > 0)
 		return 0;
 	for (unsigned i = 0; i < b->protect_n; i++)
 		p[n++].path = b->text + b->protect[i];
+	for (unsigned i = 0; i < b->writable_n; i++)
+		p[n++].path = b->text + b->writable[i];
 	for (unsigned i = 0; i < n; i++)
 		p[i].is_file = 0;
 	for (unsigned i = 0; i < b->attach_n; i++) {

@@ -417,6 +417,34 @@ def test_protected_paths_hold_against_every_trick(cage, place):
     assert os.listdir(folder / ".git/hooks") == ["kept"]
 
 
+@pytest.mark.parametrize("with_folder", [True, False])
+def test_only_the_writable_paths_of_a_profile_can_be_written(
+        cage, place, with_folder):
+    profile = place / "narrow.json"
+    profile.write_text('{"extends": "draft", "name": "narrow", "writable": '
+                       '["output", "deep/er"], "protected": [".git/hooks", '
+                       '".skep", "output/kept"]}')
+    options = ["--profile", profile]
+    if with_folder:
+        folder = workspace(cage, place)
+        for name in ("output", "output/kept"):
+            (folder / name).mkdir()
+            os.chown(folder / name, folder.stat().st_uid, -1)
+        options += ["--workspace", folder]
+    r = cage.sh("for f in a .git/a .git/hooks/a deep/a .skep/a output/kept/a; "
+                "do echo x 2>/dev/null > $f && echo wrote $f; done; "
+                "mv output o; mv deep d; mv deep/er d; mv output/kept k; "
+                "rm -rf output deep; mkdir new; ln -s /tmp t; rmdir .git; "
+                "echo fine > output/f && echo fine > deep/er/f && "
+                "echo fine > /tmp/f && cat output/f deep/er/f; ls -A", *options)
+    out = r.stdout.split()
+    assert out[:2] == ["fine", "fine"] and "wrote" not in out, r
+    assert sorted(out[2:]) == [".git", ".skep", "deep", "output"], r
+    if with_folder:
+        assert (folder / "output/f").read_text() == "fine\n"
+        assert sorted(os.listdir(folder)) == ["deep", "output"]
+
+
 def test_a_protected_path_through_a_link_is_refused(cage, place):
     folder = workspace(cage, place)
     (folder / "elsewhere").mkdir()

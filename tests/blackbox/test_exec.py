@@ -225,6 +225,19 @@ def test_what_is_made_in_a_workspace_belongs_to_its_owner(cage, place):
 
 
 @pytest.mark.root
+def test_a_folder_of_a_foreign_group(skep, place):
+    folder = place / "w"
+    folder.mkdir()
+    os.chown(folder, 1000, 0)
+    r = subprocess.run([*SOMEBODY, *skep.words(
+        ["exec", "--workspace", folder, "--", "touch", "f"])],
+        env=skep.env, capture_output=True, text=True)
+    assert r.returncode == 0, r
+    assert (folder / "f").stat().st_uid == 1000
+    assert os.listdir(folder) == ["f"]
+
+
+@pytest.mark.root
 @pytest.mark.parametrize("uid", [0, 1000, 4711])
 def test_root_shows_a_folder_of_anybody(skep, place, uid):
     folder = place / "w"
