@@ -187,14 +187,14 @@ build(const struct init_plan *plan, int *sock, struct fault *f)
 	struct rlimits limits = plan->box->rlimits;
 	int proc_self, ours = -1;
 
-	if (enter_groups(plan, f) == -1 ||
-	    netns_enter(plan->netns, plan->box->network, f) == -1)
-		return -1;
 	proc_self = openat(
 	    plan->mounts->proc, "self", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (proc_self == -1)
 		return fault_at(f, "open /proc/self", NULL);
-	if (offer_as_victim(proc_self, f) == -1)
+	/* First: whoever enters a namespace may lose its right to do so. */
+	if (offer_as_victim(proc_self, f) == -1 ||
+	    enter_groups(plan, f) == -1 ||
+	    netns_enter(plan->netns, plan->box->network, f) == -1)
 		return -1;
 	if (enter_mounts(plan, &ours, f) == -1)
 		return -1;
