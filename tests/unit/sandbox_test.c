@@ -168,6 +168,7 @@ st_create(struct sandbox_test *t, const struct manifest *manifest)
 	st_until(t, &t->created);
 	if (t->created == 1)
 		return sb;
+	print_message("no sandbox: %s\n", t->error.text);
 	st_destroy(t, sb);
 	return NULL;
 }
