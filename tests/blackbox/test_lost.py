@@ -57,8 +57,8 @@ def running(skep, agent, tasks):
 
 
 def results(p):
-    out, err = p.communicate(timeout=20)
-    assert p.returncode == 1, err
+    out = p.stdout.read()  # a line may have been read before
+    assert p.wait(20) == 1, p.stderr.read()
     return {r["custom_id"]: r for r in map(json.loads, out.splitlines())}
 
 

@@ -70,8 +70,8 @@ def test_what_was_finished_is_written_while_draining(skep, agent, tasks):
         p = skep.start("batch", agent(model.url), tasks(some(8)), "-j", "2")
         first = p.stdout.readline()
         p.send_signal(signal.SIGTERM)
-        rest = p.communicate(timeout=20)[0].splitlines()
-    assert p.returncode == 128 + signal.SIGTERM
+        rest = p.stdout.read().splitlines()
+    assert p.wait(20) == 128 + signal.SIGTERM
     results = [json.loads(line) for line in [first, *rest]]
     assert 1 <= len(results) < 8
     assert all(r["status"] == "finished" for r in results)
