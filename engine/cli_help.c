@@ -76,6 +76,8 @@ add_paragraphs(struct text *out, const char *s)
 	while (rest.p != NULL) {
 		struct span p = span_cut(&rest, '\n');
 
+		if (p.n == 0)
+			continue;
 		snprintf(line, sizeof line, "%.*s", (int)p.n, p.p);
 		text_add_char(out, '\n');
 		add_wrapped(out, line, 0, 0);
@@ -99,6 +101,17 @@ help_of_skep(struct text *out)
 			  "'skep --version' the version.\n");
 }
 
+static void
+add_usage(struct text *out, const struct command *command)
+{
+	char line[256];
+	int n = snprintf(line, sizeof line, "usage: skep %s", command->name);
+
+	text_add_str(out, line);
+	snprintf(line, sizeof line, "[OPTION...] %s", command->arguments);
+	add_wrapped(out, line, (unsigned)n, 4);
+}
+
 void
 cli_help(const struct command *command, struct text *out)
 {
@@ -106,9 +119,8 @@ cli_help(const struct command *command, struct text *out)
 		help_of_skep(out);
 		return;
 	}
-	text_printf(out, "usage: skep %s [OPTION...] %s\n\n", command->name,
-	    command->arguments);
-	text_printf(out, "skep %s: %s.\n", command->name, command->summary);
+	add_usage(out, command);
+	text_printf(out, "\nskep %s: %s.\n", command->name, command->summary);
 	if (command->text != NULL)
 		add_paragraphs(out, command->text);
 	if (command->options != NULL) {
