@@ -137,7 +137,10 @@ connected(void *owner, int fd, const struct address *a, const struct error *e)
 	struct error mine;
 
 	CHECK_OBJ(op, CONN_MAGIC);
-	(void)a;
+	if (e == NULL && !op->set.is_unix)
+		dns_prefer(op->set.dns,
+		    op->set.proxy != NULL ? op->set.proxy->host : op->set.host,
+		    a);
 	if (e != NULL) {
 		fail(op, e);
 	} else if (op->set.proxy == NULL) {

@@ -415,6 +415,28 @@ dns_cancel(struct dns_query *q)
 	pool_give(q);
 }
 
+void
+dns_prefer(struct dns *d, struct span host, const struct address *a)
+{
+	struct entry *en = entry_find(d, host);
+	struct address plain = *a;
+	struct dns_answer *an;
+
+	if (en == NULL)
+		return;
+	an = &en->answer;
+	address_set_port(&plain, 0);
+	for (unsigned i = 1; i < an->n; i++) {
+		if (an->address[i].n != plain.n ||
+		    memcmp(&an->address[i].u, &plain.u, plain.n) != 0)
+			continue;
+		memmove(&an->address[1], &an->address[0],
+		    i * sizeof an->address[0]);
+		an->address[0] = plain;
+		return;
+	}
+}
+
 /* --- life --- */
 
 static int

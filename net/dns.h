@@ -49,6 +49,12 @@ struct dns_query *dns_start(struct dns *d, struct span host, uint16_t port,
     dns_done_fn *done, void *owner, struct error *e);
 void dns_cancel(struct dns_query *q);
 
+/*
+ * Of host's addresses this one accepted a connection: while the answer is
+ * remembered, it comes first.
+ */
+void dns_prefer(struct dns *d, struct span host, const struct address *a);
+
 /* The version of c-ares, for --version. */
 void dns_library_version(char *out, size_t size);
 

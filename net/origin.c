@@ -91,6 +91,15 @@ connection_enter(struct http_connection *c, enum connection_state to)
 	list_append(&o->connections[to], &c->node);
 }
 
+/* A connection has gone: its slot may be what another origin waits for. */
+static void
+wake_all(struct http_client *c)
+{
+	for (struct list_node *n = list_first(&c->origins); n != NULL;
+	     n = list_next(&c->origins, n))
+		origin_wake(container_of(n, struct http_origin, node));
+}
+
 static void
 connection_free(struct http_connection *c)
 {
@@ -110,7 +119,7 @@ connection_free(struct http_connection *c)
 	list_remove(&o->connections[c->state], &c->node);
 	c->magic = 0;
 	slab_give(&o->client->connections, c);
-	origin_wake(o);
+	wake_all(o->client);
 }
 
 void
@@ -254,10 +263,40 @@ opened(void *owner, struct stream *s, const struct error *e)
 	connection_rest(c);
 }
 
+/* All slots are taken: whose connection is idle must give it up. */
+static void
+reclaim_one(struct http_client *client)
+{
+	for (struct list_node *n = list_first(&client->origins); n != NULL;
+	     n = list_next(&client->origins, n)) {
+		struct http_origin *o =
+		    container_of(n, struct http_origin, node);
+		struct list_node *idle =
+		    list_first(&o->connections[CONNECTION_IDLE]);
+
+		if (idle == NULL)
+			continue;
+		connection_close(
+		    container_of(idle, struct http_connection, node));
+		return;
+	}
+}
+
+static struct http_connection *
+connection_take(struct http_client *client)
+{
+	struct http_connection *c = slab_take(&client->connections);
+
+	if (c != NULL)
+		return c;
+	reclaim_one(client);
+	return slab_take(&client->connections);
+}
+
 static int
 open_one(struct http_origin *o)
 {
-	struct http_connection *c = slab_take(&o->client->connections);
+	struct http_connection *c = connection_take(o->client);
 	struct conn_settings set = {
 	    .loop = o->client->loop,
 	    .dns = o->client->dns,

@@ -304,6 +304,23 @@ more_names_than_the_cache_holds(void **state)
 }
 
 static void
+the_address_that_worked_comes_first(void **state)
+{
+	struct looked l = look("many.test");
+	struct address last = l.answer.address[l.answer.n - 1];
+
+	(void)state;
+	dns_prefer(dns, span_of("many.test"), &last);
+	l = look("many.test");
+	assert_int_equal(l.answer.n, DNS_ADDRESSES_MAX);
+	assert_memory_equal(
+	    &l.answer.address[0].u.in, &last.u.in, sizeof last.u.in);
+	assert_memory_not_equal(&l.answer.address[DNS_ADDRESSES_MAX - 1].u.in,
+	    &last.u.in, sizeof last.u.in);
+	dns_prefer(dns, span_of("nobody.test"), &last); /* no matter */
+}
+
+static void
 names_that_are_none_are_refused(void **state)
 {
 	static char long_name[300];
@@ -452,6 +469,7 @@ main(void)
 	    TEST(a_thousand_addresses_are_a_few),
 	    TEST(a_cancelled_question_is_never_answered),
 	    TEST(more_names_than_the_cache_holds),
+	    TEST(the_address_that_worked_comes_first),
 	    TEST(names_that_are_none_are_refused),
 	    TEST(the_hosts_file_is_read_as_it_changes),
 	    TEST(the_first_address_that_accepts_wins),

@@ -111,6 +111,47 @@ many_requests_at_once_are_all_answered(void **state)
 }
 
 static void
+origins_share_what_connections_there_are(void **state)
+{
+	struct http_client_settings few = {.connections_max = 1};
+	struct http_client *whole = net_client;
+	struct http_origin *o[2];
+	struct asked a[2];
+	struct echo ec[2];
+	struct error e;
+
+	(void)state;
+	net_client = http_client_new(net_loop, &few, &e);
+	for (int i = 0; i < 2; i++) {
+		echo_start(&ec[i], ECHO_PLAIN, NULL);
+		o[i] = echo_origin(&ec[i]);
+		asked_init(&a[i]);
+	}
+	ask(&a[0], o[0], "GET", "/hold", NULL);
+	while (ec[0].nheld == 0)
+		net_run_ms(2);
+	ask(&a[1], o[1], "GET", "/", NULL); /* no slot is left for it */
+	net_run_ms(5);
+	assert_false(a[1].over);
+	server_reset(ec[0].held[0]);
+	net_run_until(&a[0].over);
+	net_run_until(&a[1].over);
+	assert_int_equal(a[1].status, 404);
+	/* Its connection is idle now, and given up for the other. */
+	asked_release(&a[0]);
+	asked_init(&a[0]);
+	ask(&a[0], o[0], "GET", "/", NULL);
+	net_run_until(&a[0].over);
+	assert_int_equal(a[0].status, 404);
+	for (int i = 0; i < 2; i++) {
+		asked_release(&a[i]);
+		echo_stop(&ec[i]);
+	}
+	http_client_free(net_client);
+	net_client = whole;
+}
+
+static void
 resumption_spares_the_handshake(void **state)
 {
 	struct http_origin_settings s = {.idle_keep_ms = 1};
@@ -625,6 +666,7 @@ main(void)
 	    TEST(the_same_over_tls),
 	    TEST(the_same_over_http2),
 	    TEST(many_requests_at_once_are_all_answered),
+	    TEST(origins_share_what_connections_there_are),
 	    TEST(resumption_spares_the_handshake),
 	    TEST(a_long_body_flows_and_a_pause_holds_it),
 	    TEST(a_long_request_body_in_slices_arrives_whole),

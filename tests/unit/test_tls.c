@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "net/tls_name.h"
+#include "net/tls_private.h"
 #include "tests/unit/net_test.h"
 #include "tests/unit/tls_peer.h"
 
@@ -249,6 +250,41 @@ old_versions_and_suites_are_refused(void **state)
 	bad_cert_release(&rsa);
 }
 
+/*
+ * Some of it is refused twice over -- no good suite exists below TLS 1.2 --
+ * so that a peer cannot show that one of the two is missing.
+ */
+static void
+the_settings_say_so_too(void **state)
+{
+	struct tls_client_settings s = {.npins = 0};
+	struct tls_client *c;
+	struct error e;
+	struct echo ec;
+	struct tls *t;
+
+	(void)state;
+	echo_start(&ec, ECHO_TLS, NULL);
+	t = tls_new(net_loop, &e);
+	s.ca_file = ec.ca_file;
+	c = tls_client_new(t, &s, &e);
+	assert_non_null(c);
+	assert_int_equal(c->config.min_major_ver, MBEDTLS_SSL_MAJOR_VERSION_3);
+	assert_int_equal(c->config.min_minor_ver, MBEDTLS_SSL_MINOR_VERSION_3);
+	assert_int_equal(c->config.authmode, MBEDTLS_SSL_VERIFY_REQUIRED);
+	assert_int_equal(c->config.cert_profile->rsa_min_bitlen, 2048);
+	assert_int_equal(c->config.cert_profile->allowed_mds &
+			     MBEDTLS_X509_ID_FLAG(MBEDTLS_MD_SHA1),
+	    0);
+	for (const int *md = c->config.sig_hashes; *md != MBEDTLS_MD_NONE; md++)
+		assert_true(*md >= MBEDTLS_MD_SHA256);
+	assert_int_equal(c->config.disable_renegotiation,
+	    MBEDTLS_SSL_RENEGOTIATION_DISABLED);
+	tls_client_free(c);
+	tls_free(t);
+	echo_stop(&ec);
+}
+
 /* --- manners --- */
 
 static struct outcome
@@ -467,6 +503,7 @@ main(void)
 	    TEST(weak_signatures_and_keys_are_refused),
 	    TEST(chains_have_an_end),
 	    TEST(old_versions_and_suites_are_refused),
+	    TEST(the_settings_say_so_too),
 	    TEST(an_end_without_close_notify_is_a_cut),
 	    TEST(strange_manners_end_well),
 	    TEST(client_certificates_are_shown_when_asked_for),
