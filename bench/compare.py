@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """One sandboxed command, beside the tools people use for it.
 
-Whichever of bubblewrap, nsjail, isolate, crun and docker are installed run the
-same static `true`, two at a time, in interleaved rounds, next to skep and to
-posix_spawn without any sandbox.  CPU is the whole machine's (/proc/stat), as
+Whichever of bubblewrap, nsjail, isolate, crun and docker are installed run a
+static `true`, two at a time, in interleaved rounds, next to `skep exec`, to
+posix_spawn without any sandbox, and to `skep bench lifecycle`: create a
+sandbox, run one command in it, remove it, as a running engine does.  CPU is the whole machine's (/proc/stat), as
 daemons and kernel workers do not show in a process's own account: measure on
 an otherwise idle machine.
 
@@ -23,6 +24,7 @@ import sys
 import tempfile
 import time
 
+ENGINE = "skep"  # the row that the ratios are to
 REPO = pathlib.Path(__file__).resolve().parents[1]
 TRUE_C = "int main(void) { return 0; }\n"
 MOUNTS = ["/usr", "/bin", "/lib", "/lib64"]
@@ -111,7 +113,17 @@ def machine_cpu_seconds():
     return (sum(fields) - idle) / os.sysconf("SC_CLK_TCK")
 
 
+def measure_engine(words, n, jobs):
+    """skep reports the figures of measure() itself."""
+    out = subprocess.run([*map(str, words), "-n", str(n), "-j", str(jobs),
+                          "--json"], check=True, stdout=subprocess.PIPE)
+    figures = json.loads(out.stdout)
+    return {k: figures[k] for k in ("rate_per_s", "p50_ms", "cpu_ms_each")}
+
+
 def measure(name, words, n, jobs):
+    if name == ENGINE:
+        return measure_engine(words, n, jobs)
     words = [str(w) for w in words]
 
     def one(number):
@@ -157,7 +169,8 @@ def main():
                     work / "true.c"], check=True)
     skep = [(o.build / "skep").resolve(), "exec", "--ro-bind",
             f"{work / 'true'}:/true", "--", "/true"]
-    tools = [("skep exec", skep), ("posix_spawn", [work / "true"])]
+    tools = [(ENGINE, [skep[0], "bench", "lifecycle"]), ("skep exec", skep),
+             ("posix_spawn", [work / "true"])]
     try:
         for name, program, line in TOOLS:
             if shutil.which(program):
@@ -178,12 +191,12 @@ def main():
     for name, _ in tools:
         row = {key: summary([r[name][key] for r in rounds])
                for key in ("rate_per_s", "p50_ms", "cpu_ms_each")}
-        if "skep exec" in rounds[0]:
+        if ENGINE in rounds[0]:
             row["rate_of_skep"] = summary(
-                [r["skep exec"]["rate_per_s"] / r[name]["rate_per_s"]
+                [r[ENGINE]["rate_per_s"] / r[name]["rate_per_s"]
                  for r in rounds])
             row["cpu_of_skep"] = summary(
-                [r["skep exec"]["cpu_ms_each"] / max(
+                [r[ENGINE]["cpu_ms_each"] / max(
                     r[name]["cpu_ms_each"], 1e-9) for r in rounds])
         report[name] = row
     if o.json:

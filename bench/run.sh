@@ -11,6 +11,10 @@ echo 'batch: 1,000 runs of 5 commands over TLS, beside posix_spawn'
 /usr/bin/python3 -B bench/bench_batch.py "$build"
 echo 'compare: one sandboxed command, beside other tools'
 /usr/bin/python3 -B bench/compare.py "$build"
+echo 'lifecycle: with 64 others alive, beside bubblewrap and a bare clone3'
+"$build"/bench/bench_lifecycle -j 2 -l 64
+echo 'exec: commands in a live sandbox, beside posix_spawn'
+"$build"/bench/bench_exec
 echo 'json: reading answers of a model, beside jsmn alone and Python'
 "$build"/bench/bench_json 7
 echo 'net: streamed answers over TLS, beside libcurl'
