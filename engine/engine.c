@@ -12,8 +12,6 @@
 #include "engine/base/pool.h"
 #include "engine/base/text.h"
 #include "engine/sched.h"
-#include "net/http.h"
-#include "net/model_call.h"
 #include "sandbox/sandbox.h"
 
 /* Runs decided in one turn of the loop. */
@@ -228,91 +226,6 @@ open_store(
 	return 0;
 }
 
-/* The agent's headers, secrets read. */
-static int
-read_headers(struct engine *en, struct error *e)
-{
-	const struct agent_model *m = &en->supplies.agent->model;
-
-	if (m->headers_n == 0)
-		return 0;
-	if (m->headers_n > ENGINE_HEADERS_MAX)
-		return error_set(e, ERROR_CONFIG, 0,
-		    "model.headers: %d are the most", ENGINE_HEADERS_MAX);
-	en->fields = calloc(m->headers_n, sizeof *en->fields);
-	if (en->fields == NULL)
-		return error_set(e, ERROR_FULL, 0, "no memory for headers");
-	for (unsigned i = 0; i < m->headers_n; i++) {
-		const struct agent_header *h = &m->headers[i];
-
-		en->fields[i].name = h->name;
-		if (h->value != NULL) {
-			en->fields[i].value = span_of(h->value);
-			continue;
-		}
-		if (secret_ref_read(&h->secret, &en->header_secret[i], e) == -1)
-			return -1;
-		en->fields[i].secret = &en->header_secret[i];
-	}
-	return 0;
-}
-
-static int
-key_file_of(const struct agent_model *m, const char **out, struct error *e)
-{
-	*out = NULL;
-	if (m->client_key.kind == SECRET_NOWHERE)
-		return 0;
-	if (m->client_key.kind != SECRET_FILE)
-		return error_set(e, ERROR_CONFIG, 0,
-		    "model.client_key: give it as {\"file\": PATH}");
-	*out = m->client_key.name;
-	return 0;
-}
-
-static int
-open_model(
-    struct engine *en, const struct engine_settings *set, struct error *e)
-{
-	const struct agent_model *m = &en->supplies.agent->model;
-	struct model_endpoint_settings s = {
-	    .provider = provider_find(span_of(model_api_name(m->api))),
-	    .base_url = span_of(m->base_url),
-	    .ca_file = m->ca_file,
-	    .cert_file = m->client_cert,
-	    .plain_anywhere = set->settings->http_allowed,
-	    .first_byte_ms = (uint32_t)(m->first_byte_seconds * 1000),
-	    .idle_ms = (uint32_t)(m->idle_seconds * 1000),
-	    .retry =
-		{
-		    .attempts = (unsigned)m->retry.attempts,
-		    .base_ms = (uint32_t)m->retry.base_ms,
-		    .max_ms = (uint32_t)m->retry.max_ms,
-		    .retry_after_max_seconds =
-			(uint32_t)m->retry.retry_after_max_seconds,
-		},
-	};
-
-	if (s.provider == NULL)
-		return error_set(e, ERROR_CONFIG, 0,
-		    "model.api: \"%s\" is not built in",
-		    model_api_name(m->api));
-	if (m->api_key.kind != SECRET_NOWHERE) {
-		if (secret_ref_read(&m->api_key, &en->api_key, e) == -1)
-			return -1;
-		s.api_key = &en->api_key;
-	}
-	if (read_headers(en, e) == -1 || key_file_of(m, &s.key_file, e) == -1)
-		return -1;
-	s.fields = en->fields;
-	s.nfields = m->headers_n;
-	en->http = http_client_new(en->loop, NULL, e);
-	if (en->http == NULL)
-		return -1;
-	en->supplies.endpoint = model_endpoint_new(en->http, &s, e);
-	return en->supplies.endpoint == NULL ? -1 : 0;
-}
-
 static int
 copy_outputs(struct engine *en, struct error *e)
 {
@@ -432,12 +345,15 @@ engine_open(struct engine *en, const struct engine_settings *set,
 	if (open_store(en, set, e) == -1)
 		return -1;
 	en->loop = s->loop = loop_new(e);
-	if (en->loop == NULL || open_model(en, set, e) == -1 ||
+	if (en->loop == NULL ||
+	    endpoint_open(&en->endpoint, en->loop, &s->agent->model,
+		set->settings->http_allowed, limits.models_max, e) == -1 ||
 	    copy_outputs(en, e) == -1 || open_tools(en, &limits, e) == -1 ||
 	    open_sandboxes(en, set, &limits, e) == -1 ||
 	    slab_init(&s->errands, "errands", sizeof(struct errand),
 		limits.runs_max, e) == -1)
 		return -1;
+	s->endpoint = en->endpoint.model;
 	s->sched = sched_new(en->loop, &sched_ports, &limits, en, e);
 	if (s->sched == NULL || control_start(&en->control, en->loop,
 				    &en->state, cancel, en, e) == -1)
@@ -497,15 +413,8 @@ engine_close(struct engine *en)
 	slab_release(&s->errands);
 	if (s->tools != NULL)
 		tools_free(s->tools);
-	if (s->endpoint != NULL)
-		model_endpoint_free(s->endpoint);
-	if (en->http != NULL)
-		http_client_free(en->http);
+	endpoint_close(&en->endpoint);
 	free((void *)s->outputs);
-	free(en->fields);
-	for (size_t i = 0; i < ENGINE_HEADERS_MAX; i++)
-		secret_release(&en->header_secret[i]);
-	secret_release(&en->api_key);
 	store_close(s->store);
 	if (en->loop != NULL)
 		loop_free(en->loop);

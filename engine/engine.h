@@ -11,19 +11,15 @@
 
 #include "config/settings.h"
 #include "engine/base/error.h"
-#include "engine/base/secret.h"
 #include "engine/control.h"
+#include "engine/endpoint.h"
 #include "engine/errand.h"
 #include "engine/lag.h"
 #include "engine/signals.h"
 #include "engine/state_dir.h"
 
 struct agent;
-struct http_client;
-struct http_request_field;
 struct zygote;
-
-#define ENGINE_HEADERS_MAX 64
 
 struct engine_settings {
 	const struct agent *agent;       /* kept */
@@ -53,10 +49,7 @@ struct engine {
 	struct loop *loop;
 	struct supplies supplies;
 	struct state_dir state;
-	struct http_client *http;
-	struct secret api_key;
-	struct secret header_secret[ENGINE_HEADERS_MAX];
-	struct http_request_field *fields;
+	struct endpoint endpoint;
 	struct signals signals;
 	struct control control;
 	struct loop_timer drain_timer;

@@ -1,0 +1,123 @@
+#include "engine/endpoint.h"
+
+#include <stdlib.h>
+
+#include "config/agent.h"
+#include "engine/base/error.h"
+#include "net/http.h"
+#include "net/model_call.h"
+
+/* Most connections to one server, unless it speaks HTTP/2 over fewer. */
+#define CONNECTIONS_MAX 1000
+
+/* Calls that wait for a place are calls as well. */
+#define CALLS_SPARE 64
+
+/* The agent's headers, secrets read. */
+static int
+read_headers(struct endpoint *ep, const struct agent_model *m, struct error *e)
+{
+	if (m->headers_n == 0)
+		return 0;
+	if (m->headers_n > ENDPOINT_HEADERS_MAX)
+		return error_set(e, ERROR_CONFIG, 0,
+		    "model.headers: %d are the most", ENDPOINT_HEADERS_MAX);
+	ep->fields = calloc(m->headers_n, sizeof *ep->fields);
+	if (ep->fields == NULL)
+		return error_set(e, ERROR_FULL, 0, "no memory for headers");
+	for (unsigned i = 0; i < m->headers_n; i++) {
+		const struct agent_header *h = &m->headers[i];
+
+		ep->fields[i].name = h->name;
+		if (h->value != NULL) {
+			ep->fields[i].value = span_of(h->value);
+			continue;
+		}
+		if (secret_ref_read(&h->secret, &ep->header[i], e) == -1)
+			return -1;
+		ep->fields[i].secret = &ep->header[i];
+	}
+	return 0;
+}
+
+static int
+key_file_of(const struct agent_model *m, const char **out, struct error *e)
+{
+	*out = NULL;
+	if (m->client_key.kind == SECRET_NOWHERE)
+		return 0;
+	if (m->client_key.kind != SECRET_FILE)
+		return error_set(e, ERROR_CONFIG, 0,
+		    "model.client_key: give it as {\"file\": PATH}");
+	*out = m->client_key.name;
+	return 0;
+}
+
+static struct model_endpoint_settings
+settings_of(const struct agent_model *m)
+{
+	return (struct model_endpoint_settings){
+	    .provider = provider_find(span_of(model_api_name(m->api))),
+	    .base_url = span_of(m->base_url),
+	    .ca_file = m->ca_file,
+	    .cert_file = m->client_cert,
+	    .first_byte_ms = (uint32_t)(m->first_byte_seconds * 1000),
+	    .idle_ms = (uint32_t)(m->idle_seconds * 1000),
+	    .retry =
+		{
+		    .attempts = (unsigned)m->retry.attempts,
+		    .base_ms = (uint32_t)m->retry.base_ms,
+		    .max_ms = (uint32_t)m->retry.max_ms,
+		    .retry_after_max_seconds =
+			(uint32_t)m->retry.retry_after_max_seconds,
+		},
+	};
+}
+
+int
+endpoint_open(struct endpoint *ep, struct loop *loop,
+    const struct agent_model *m, int plain_anywhere, unsigned calls_max,
+    struct error *e)
+{
+	struct model_endpoint_settings s = settings_of(m);
+	struct http_client_settings http = {
+	    .calls_max = calls_max + CALLS_SPARE,
+	    .connections_max =
+		calls_max < CONNECTIONS_MAX ? calls_max : CONNECTIONS_MAX,
+	};
+
+	if (s.provider == NULL)
+		return error_set(e, ERROR_CONFIG, 0,
+		    "model.api: \"%s\" is not built in",
+		    model_api_name(m->api));
+	if (m->api_key.kind != SECRET_NOWHERE) {
+		if (secret_ref_read(&m->api_key, &ep->api_key, e) == -1)
+			return -1;
+		s.api_key = &ep->api_key;
+	}
+	if (read_headers(ep, m, e) == -1 ||
+	    key_file_of(m, &s.key_file, e) == -1)
+		return -1;
+	s.fields = ep->fields;
+	s.nfields = m->headers_n;
+	s.plain_anywhere = plain_anywhere;
+	s.connections_max = http.connections_max;
+	ep->http = http_client_new(loop, &http, e);
+	if (ep->http == NULL)
+		return -1;
+	ep->model = model_endpoint_new(ep->http, &s, e);
+	return ep->model == NULL ? -1 : 0;
+}
+
+void
+endpoint_close(struct endpoint *ep)
+{
+	if (ep->model != NULL)
+		model_endpoint_free(ep->model);
+	if (ep->http != NULL)
+		http_client_free(ep->http);
+	free(ep->fields);
+	for (size_t i = 0; i < ENDPOINT_HEADERS_MAX; i++)
+		secret_release(&ep->header[i]);
+	secret_release(&ep->api_key);
+}
