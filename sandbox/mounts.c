@@ -163,8 +163,7 @@ static int
 workspace(const struct mounts_sandbox *s, struct fault *f)
 {
 	const struct mounts_tmpfs empty = {s->workspace_bytes,
-	    s->workspace_inodes, 0755, userns_uid_here(s->ids),
-	    userns_gid_here(s->ids)};
+	    s->workspace_inodes, 0755, s->ids->host_uid, s->ids->host_gid};
 	int tree, rc = 0;
 
 	if (s->workspace < 0)
@@ -183,7 +182,7 @@ static int
 dev(const struct mounts_sandbox *s, struct fault *f)
 {
 	const struct mounts_tmpfs shm = {s->tmp_bytes, s->tmp_inodes, 01777,
-	    userns_uid_here(s->ids), userns_gid_here(s->ids)};
+	    s->ids->host_uid, s->ids->host_gid};
 
 	if (mount("/dev", MOUNTS_NEW "/dev", NULL, MS_MOVE, NULL) == -1)
 		return fault_at(f, "move /dev", NULL);
@@ -238,7 +237,7 @@ int
 mounts_sandbox(const struct mounts_sandbox *s, struct fault *f)
 {
 	const struct mounts_tmpfs tmp = {s->tmp_bytes, s->tmp_inodes, 01777,
-	    userns_uid_here(s->ids), userns_gid_here(s->ids)};
+	    s->ids->host_uid, s->ids->host_gid};
 	struct mount_attr ro = {.attr_set = MOUNT_ATTR_RDONLY};
 
 	if (root(s, f) == -1 ||

@@ -83,8 +83,8 @@ open_or_make(const struct mounts_sandbox *s, int workspace, const char *prefix,
 	if (fd != -1)
 		return fd;
 	if (errno == ENOENT && s->workspace < 0 &&
-	    make(workspace, prefix, 0, userns_uid_here(s->ids),
-		userns_gid_here(s->ids)) == -1)
+	    make(workspace, prefix, 0, s->ids->host_uid, s->ids->host_gid) ==
+		-1)
 		return fault_at(f, "create to protect", prefix);
 	return reopen(workspace, prefix, f);
 }

@@ -127,7 +127,8 @@ add_entries(int lower, int new, int is_root, struct fault *f)
 int
 mounts_root_build(const char *lower_path, struct fault *f)
 {
-	const struct mounts_tmpfs t = {ROOT_BYTES, ROOT_INODES, 0755, 0, 0};
+	const struct mounts_tmpfs t = {
+	    ROOT_BYTES, ROOT_INODES, 0755, geteuid(), getegid()};
 	int lower, new = -1, rc = -1;
 
 	lower = open(lower_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -281,7 +282,8 @@ make_scratch(const char *top, char upper[], char work[], size_t size)
 static int
 overlay(char path[MOUNTS_PATH], int is_first, struct fault *f)
 {
-	const struct mounts_tmpfs t = {ROOT_BYTES, ROOT_INODES, 0755, 0, 0};
+	const struct mounts_tmpfs t = {
+	    ROOT_BYTES, ROOT_INODES, 0755, geteuid(), getegid()};
 	char upper[NAME_MAX + 16], work[NAME_MAX + 16], how[4 * NAME_MAX];
 	char *top = path + sizeof MOUNTS_NEW;
 	const char *part[] = {
@@ -311,7 +313,7 @@ static int
 spread(const char *path, struct fault *f)
 {
 	const struct mounts_tmpfs t = {
-	    4 * ROOT_BYTES, 4 * ROOT_INODES, 0755, 0, 0};
+	    4 * ROOT_BYTES, 4 * ROOT_INODES, 0755, geteuid(), getegid()};
 	int lower, new = -1, rc = -1;
 
 	lower = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -114,7 +114,8 @@ open_dir(int dir, const char *name, struct fault *f)
 static int
 build_view(const struct mounts_zygote *z, int host, int base, struct fault *f)
 {
-	const struct mounts_tmpfs t = {TREE_BYTES * 2, TREE_INODES, 0755, 0, 0};
+	const struct mounts_tmpfs t = {
+	    TREE_BYTES * 2, TREE_INODES, 0755, geteuid(), getegid()};
 	int view, etc, rc;
 
 	if (mounts_tmpfs(BASE "/view", &t, f) == -1)
@@ -164,7 +165,8 @@ make_node(const struct mounts_zygote *z, int host_dev, int dev, size_t i,
 static int
 build_dev(const struct mounts_zygote *z, int host, int base, struct fault *f)
 {
-	const struct mounts_tmpfs t = {TREE_BYTES, 64, 0755, 0, 0};
+	const struct mounts_tmpfs t = {
+	    TREE_BYTES, 64, 0755, geteuid(), getegid()};
 	int host_dev = -1, dev, rc = 0;
 
 	if (mounts_tmpfs(BASE "/dev", &t, f) == -1)
@@ -337,7 +339,8 @@ name_trees(struct mounts_zygote *z, struct fault *f)
 int
 mounts_zygote(struct mounts_zygote *z, struct fault *f)
 {
-	const struct mounts_tmpfs t = {TREE_BYTES, TREE_INODES, 0755, 0, 0};
+	const struct mounts_tmpfs t = {
+	    TREE_BYTES, TREE_INODES, 0755, geteuid(), getegid()};
 	int host, base = -1, rc = -1;
 
 	if (mounts_alone(f) == -1)

@@ -76,7 +76,7 @@ userns_outer_map(uid_t uid, gid_t gid, struct fault *f)
 	if (self == -1)
 		return fault_at(f, "open /proc/self", NULL);
 	rc = write_maps(
-	    self, (const unsigned[]){0, uid}, (const unsigned[]){0, gid}, f);
+	    self, (const unsigned[]){uid, uid}, (const unsigned[]){gid, gid}, f);
 	close(self);
 	return rc;
 }
@@ -121,9 +121,8 @@ userns_enter(const struct userns_ids *ids, int proc_self, struct fault *f)
 		return fault_at(f, "dumpable", NULL);
 	if (unshare(CLONE_NEWUSER) == -1)
 		return fault_at(f, "unshare the user namespace", NULL);
-	if (write_maps(proc_self,
-		(const unsigned[]){ids->uid, userns_uid_here(ids)},
-		(const unsigned[]){ids->gid, userns_gid_here(ids)}, f) == -1)
+	if (write_maps(proc_self, (const unsigned[]){ids->uid, ids->host_uid},
+		(const unsigned[]){ids->gid, ids->host_gid}, f) == -1)
 		return -1;
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == -1)
 		return fault_at(f, "not dumpable", NULL);

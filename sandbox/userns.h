@@ -28,28 +28,15 @@ struct userns_ids {
 	uid_t uid; /* inside */
 	gid_t gid;
 	/*
-	 * The zygote went through userns_outer(), where the host ids, which
-	 * are the caller's own, are called 0 (devpts wants a 0 to exist).
+	 * The zygote went through userns_outer(): the host ids are the
+	 * caller's own, and there are no others to become.
 	 */
 	int outer;
 };
 
-/* The host ids by the name they have where an init is made. */
-static inline uid_t
-userns_uid_here(const struct userns_ids *ids)
-{
-	return ids->outer ? 0 : ids->host_uid;
-}
-
-static inline gid_t
-userns_gid_here(const struct userns_ids *ids)
-{
-	return ids->outer ? 0 : ids->host_gid;
-}
-
 /*
  * Zygote without root: enter a user namespace and a mount namespace in which
- * the caller is called 0 and holds every capability.
+ * the caller keeps its ids and holds every capability.
  */
 int userns_outer(struct fault *f);
 
