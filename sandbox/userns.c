@@ -75,8 +75,8 @@ userns_outer_map(uid_t uid, gid_t gid, struct fault *f)
 
 	if (self == -1)
 		return fault_at(f, "open /proc/self", NULL);
-	rc = write_maps(
-	    self, (const unsigned[]){uid, uid}, (const unsigned[]){gid, gid}, f);
+	rc = write_maps(self, (const unsigned[]){uid, uid},
+	    (const unsigned[]){gid, gid}, f);
 	close(self);
 	return rc;
 }

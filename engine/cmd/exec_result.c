@@ -222,9 +222,12 @@ exec_result_say(struct exec_run *r)
 	int written = 0;
 
 	exec_stdio_stop(r);
-	if (!failed(r) && !r->ended)
-		error_set(&r->failure, ERROR_INTERNAL, 0, "ended early");
-	if (r->order->json && r->interrupted == 0)
+	if (r->interrupted != 0) {
+		snprintf(r->step, sizeof r->step, "signal");
+		error_set(&r->failure, ERROR_CANCELLED, 0,
+		    "ended by signal %d to skep itself", r->interrupted);
+	}
+	if (r->order->json)
 		written = say_json(r);
 	if (r->interrupted == 0)
 		say_limits(r);

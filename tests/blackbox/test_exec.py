@@ -391,6 +391,19 @@ def test_a_signal_ends_it_all(cage, leaks, name):
     p.stdout.close()
 
 
+def test_there_is_an_object_also_then(cage):
+    p = subprocess.Popen(cage.words("--json", "--", "sh", "-c",
+                                    "echo up > up; sleep 60"),
+                         stdout=subprocess.PIPE, env=cage.skep.env, text=True)
+    assert wait_until(lambda: len(below(p.pid)) >= 2)
+    time.sleep(0.2)
+    p.terminate()
+    out, _ = p.communicate(timeout=20)
+    j = json.loads(out)
+    assert p.returncode == 143 and out.count("\n") == 1
+    assert j["verdict"] == "lost" and "15" in j["error"]["message"]
+
+
 def test_nothing_is_left_when_it_returns(cage, leaks, place):
     folder = workspace(cage, place)
     cage.sh("sleep 60 & setsid sleep 60 & true", "--workspace", folder)
