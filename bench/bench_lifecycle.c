@@ -82,6 +82,17 @@ enter_cpuacct(void)
 	b.cpuacct = open(path, O_RDONLY | O_CLOEXEC);
 }
 
+static void
+leave_cpuacct(void)
+{
+	int fd = open("/sys/fs/cgroup/cpuacct/tasks", O_WRONLY);
+
+	if (fd == -1 || write(fd, "0", 1) != 1)
+		return;
+	close(fd);
+	rmdir("/sys/fs/cgroup/cpuacct/skep-bench");
+}
+
 static uint64_t
 cpu_us(void)
 {
@@ -367,5 +378,6 @@ main(int argc, char **argv)
 	sandbox_host_free(b.host);
 	zygote_stop(&zygote);
 	loop_free(b.loop);
+	leave_cpuacct();
 	return 0;
 }

@@ -188,6 +188,8 @@ came_created(struct local *l, const struct zygote_answer *a, int *fd)
 	}
 	if (l->base.state >= SANDBOX_LOST)
 		kill_init(l);
+	else if (l->in_doubt)
+		local_lost(l, "the sandbox has ended");
 }
 
 static void

@@ -90,6 +90,7 @@ struct local {
 	struct list outgoing; /* struct local_message */
 	struct cgroup cgroup;
 	struct cgroup_events seen;
+	int in_doubt; /* its socket ended before the zygote spoke of it */
 };
 
 static inline struct local *
@@ -136,6 +137,7 @@ int local_exec(struct exec *x, const struct exec_spec *spec, const int fd[3],
 void local_signal(struct exec *x, int signo, enum exec_reach reach);
 int local_file(
     struct file_op *op, const struct file_request *r, struct error *e);
+void local_lost(struct local *l, const char *why);
 void local_listen(struct local *l);  /* start reading from its socket */
 void local_hang_up(struct local *l); /* close it, forget what was queued */
 

@@ -432,14 +432,15 @@ came(struct local *l, const char *p, size_t n, int *fd, unsigned *nfd)
 	}
 }
 
-static void
-lost(struct local *l, const char *why)
+void
+local_lost(struct local *l, const char *why)
 {
 	struct error e;
 
-	/* It was never born: the zygote's answer says why. */
+	/* Was it ever born?  The zygote's answer says so, or why not. */
 	if (l->phase == LOCAL_ASKED) {
 		loop_io_want(&l->io, LOOP_NOTHING);
+		l->in_doubt = 1;
 		return;
 	}
 	note_limits(&l->base, local_limits_met(&l->base));
@@ -468,14 +469,15 @@ sock_ready(struct loop_io *io, int want)
 		if (n == -1 && errno == EAGAIN)
 			return;
 		if (n <= 0) {
-			lost(l, "the sandbox has ended");
+			local_lost(l, "the sandbox has ended");
 			return;
 		}
 		bad = came(l, p, (size_t)n, fd, &nfd) == -1;
 		while (nfd > 0)
 			os->close(fd[--nfd]);
 		if (bad && l->sock != -1) {
-			lost(l, "the sandbox does not keep to the protocol");
+			local_lost(
+			    l, "the sandbox does not keep to the protocol");
 			return;
 		}
 	}
