@@ -117,3 +117,18 @@ launch_prepare(struct launch *l, struct cli *cli)
 	l->engine.state = cli_state_folder(cli, &e);
 	return l->engine.state == NULL ? cli_fail(cli, &e) : 0;
 }
+
+int
+launch_refused(struct cli *cli, const struct error *e)
+{
+	int status = cli_fail(cli, e);
+
+	switch (e->code) {
+	case ERROR_SANDBOX_UNAVAILABLE:
+		return EX_UNAVAILABLE;
+	case ERROR_MODEL_TLS:
+		return EX_CONFIG;
+	default:
+		return status;
+	}
+}

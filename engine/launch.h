@@ -24,4 +24,11 @@ struct launch {
  */
 int launch_prepare(struct launch *l, struct cli *cli);
 
+/*
+ * Say why nothing could be started, and give the exit status: as for *e, but
+ * what would fail a run fails all of them here: 69 when there can be no
+ * sandbox, 78 when the agent's certificates are no good.
+ */
+int launch_refused(struct cli *cli, const struct error *e);
+
 #endif

@@ -91,7 +91,7 @@ work(struct cli *cli, struct launch *l, struct batch *b)
 	l->engine.jobs = (unsigned)cli_count(cli, "jobs", 0);
 	l->engine.queued = QUEUED_RUNS;
 	if (batch_open(b, &settings, &l->engine, &e) == -1)
-		return cli_fail(cli, &e);
+		return launch_refused(cli, &e);
 	if (b->file.torn_bytes > 0)
 		cli_note(cli,
 		    "%s: removed %llu bytes of a line that a crash had torn",

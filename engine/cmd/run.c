@@ -75,8 +75,9 @@ work(struct cli *cli, struct launch *l, struct solo *s, struct span prompt)
 
 	l->engine.jobs = 1;
 	l->engine.outputs_dir_is_one = 1;
-	if (solo_open(s, &settings, &l->engine, &e) == -1 ||
-	    solo_run(s, &e) == -1)
+	if (solo_open(s, &settings, &l->engine, &e) == -1)
+		return launch_refused(cli, &e);
+	if (solo_run(s, &e) == -1)
 		return cli_fail(cli, &e);
 	status = engine_signal_status(&s->engine);
 	if (status != 0 && !(s->is_over && outlet_is_empty(&s->outlet)))

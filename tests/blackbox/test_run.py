@@ -77,6 +77,22 @@ def test_a_bad_agent_is_78_also_in_json(skep):
     assert skep.run("run", skep.home / "none.json", "go").status == 66
 
 
+def test_what_no_run_could_have_refuses_them_all(skep, model, agent, tasks):
+    batch = tasks([{"custom_id": "a", "input": "x"}])
+    path = agent(model.url, sandbox={"rootfs": "dir:/nonexistent"})
+    for words in (("run", path, "go"), ("batch", path, batch)):
+        done = skep.run(*words)
+        assert done.status == 69 and done.out == "", done
+        assert "/nonexistent" in done.err
+    (skep.home / "bad.pem").write_text("no certificate\n")
+    path = agent(model.url, model={"ca_file": "bad.pem",
+                                   "base_url": "https://127.0.0.1:9/v1"})
+    for words in (("run", path, "go"), ("batch", path, batch)):
+        done = skep.run(*words)
+        assert done.status == 78 and "bad.pem" in done.err
+    assert model.requests == []
+
+
 def test_overrides_and_typos_in_them(skep, model, agent):
     path = agent("http://127.0.0.1:9/v1")
     done = skep.run("run", path, "go", "-c", f"model.base_url={model.url}")
