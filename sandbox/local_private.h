@@ -145,8 +145,18 @@ void local_hang_up(struct local *l); /* close it, forget what was queued */
 size_t local_env_write(const struct profile *p, const char *const *extra,
     int tty, char *out, size_t size, uint32_t *count);
 
-/* local.c: its words for "something is wrong with it". */
+/* local.c: one sandbox's life, as the zygote tells it. */
+#define LOCAL_BURY_MS 5 /* between two attempts to remove a busy group */
+int local_create(struct sandbox *sb, struct error *e);
+void local_destroy(struct sandbox *sb);
+void local_kill(struct sandbox *sb);
 void local_broke(struct local *l, const char *step, const struct error *e);
+void local_died(struct local *l);
+int local_bury(struct local *l); /* 1: nothing is left of it */
+void local_zygote_ready(struct loop_io *io, int want);
+void local_bury_expired(struct loop_timer *t);
+
+/* local_host.c */
 unsigned local_limits_met(struct sandbox *sb);
 
 #endif

@@ -79,6 +79,20 @@ take_request(void)
 	fake.id = h->id;
 }
 
+/* A zygote that is gone, so that nobody waits for it in the end. */
+static int
+dead_process(void)
+{
+	pid_t pid = fork();
+	int pidfd;
+
+	if (pid == 0)
+		_exit(0);
+	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	waitpid(pid, NULL, 0);
+	return pidfd;
+}
+
 static int
 fresh(void **state)
 {
@@ -93,7 +107,7 @@ fresh(void **state)
 	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
 	fcntl(pair[0], F_SETFL, O_NONBLOCK);
 	fake.zygote = pair[1];
-	t.zygote = (struct zygote){.fd = pair[0], .pidfd = -1};
+	t.zygote = (struct zygote){.fd = pair[0], .pidfd = dead_process()};
 	answer(ZYGOTE_PREPARED, 0, -1);
 	st_open(&t);
 	st_local(&t, NULL);
@@ -119,7 +133,8 @@ done(void **state)
 {
 	(void)state;
 	st_close(&t);
-	close(t.zygote.fd == -1 ? 0 : t.zygote.fd);
+	close(t.zygote.fd);
+	close(t.zygote.pidfd);
 	close(fake.zygote);
 	assert_int_equal(pool_in_use(), 0);
 	assert_int_equal(open_fds(), fake.fds);
