@@ -1,11 +1,13 @@
 #include "engine/store.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "engine/base/check.h"
+#include "engine/base/os.h"
 #include "engine/base/text.h"
 #include "engine/store_private.h"
 
@@ -119,12 +121,29 @@ read_last_number(struct store *s, struct error *e)
 	return ok ? 0 : store_error(s->db, e, "read the runs");
 }
 
+/* Prompts and answers are nobody else's; SQLite's own files follow. */
+static int
+make_private(const char *path, struct error *e)
+{
+	int fd = os->open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	if (fd == -1)
+		return error_set(e,
+		    errno == ENOSPC || errno == EDQUOT ? ERROR_IO
+						       : ERROR_CANNOT_CREATE,
+		    errno, "cannot open the state %s", path);
+	os->close(fd);
+	return 0;
+}
+
 struct store *
 store_open(const char *path, enum store_durability durability, struct error *e)
 {
-	struct store *s =
-	    open_file(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, e);
+	struct store *s;
 
+	if (make_private(path, e) == -1)
+		return NULL;
+	s = open_file(path, SQLITE_OPEN_READWRITE, e);
 	if (s == NULL)
 		return NULL;
 	/* The version first: a newer file is not touched at all. */

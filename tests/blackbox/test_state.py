@@ -267,6 +267,15 @@ def test_both_durabilities_work(skep, model, agent, tasks, durability):
     assert json.loads(done.out)["status"] == "finished"
 
 
+def test_nobody_else_reads_the_state(skep, model, agent, tasks):
+    skep.state.mkdir(mode=0o755)
+    assert skep.run("batch", agent(model.url), tasks(one()),
+                    "--state", skep.state).status == 0
+    for path in skep.state.iterdir():
+        if path.is_file():
+            assert path.stat().st_mode & 0o077 == 0, path
+
+
 def test_the_store_holds_items_and_calls(skep, model, agent, tasks):
     assert skep.run("batch", agent(model.url), tasks(one()),
                     "--state", skep.state).status == 0
