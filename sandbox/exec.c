@@ -26,8 +26,8 @@ verdict_name(enum verdict v)
 	return verdict_names[v];
 }
 
-static void
-close_fd(int *fd)
+void
+exec_close_fd(int *fd)
 {
 	if (*fd != -1)
 		os->close(*fd);
@@ -41,12 +41,12 @@ release(struct exec *x)
 		struct exec_stream *s = &x->stream[i];
 
 		loop_io_want(&s->io, LOOP_NOTHING);
-		close_fd(&s->fd);
+		exec_close_fd(&s->fd);
 		buf_release(&s->pending);
 		keep_release(&s->keep);
 	}
 	loop_io_want(&x->stdin_io, LOOP_NOTHING);
-	close_fd(&x->stdin_fd);
+	exec_close_fd(&x->stdin_fd);
 	buf_release(&x->stdin_buf);
 	loop_timer_stop(&x->timer);
 	if (list_is_linked(&x->link))
@@ -55,240 +55,22 @@ release(struct exec *x)
 	slab_give(&x->host->exec_slab, x);
 }
 
-/* Callbacks into the owner stand between enter() and leave(). */
-static void
-enter(struct exec *x)
+/* Callbacks into the owner stand between exec_enter() and exec_leave(). */
+void
+exec_enter(struct exec *x)
 {
 	x->busy++;
 }
 
 /* False when the owner gave x up meanwhile: it is gone. */
-static int
-leave(struct exec *x)
+int
+exec_leave(struct exec *x)
 {
 	CHECK(x->busy > 0);
 	if (--x->busy > 0 || !x->doomed)
 		return !x->doomed;
 	release(x);
 	return 0;
-}
-
-/* -------------------------------------------------------------- the streams */
-
-static void finish_if_drained(struct exec *x);
-static void end_for(struct exec *x, enum verdict why);
-
-/* How much of s may still come out; the rest ends the command. */
-static size_t
-within_output_max(struct exec *x, size_t n)
-{
-	uint64_t before = x->report.bytes[0] + x->report.bytes[1];
-
-	if (x->output_max == 0 || before + n <= x->output_max)
-		return n;
-	return before >= x->output_max ? 0 : (size_t)(x->output_max - before);
-}
-
-static int
-offer(struct exec_stream *s, struct span bytes)
-{
-	struct exec *x = s->x;
-	size_t taken;
-
-	if (bytes.n == 0)
-		return 1;
-	if (x->ops->output == NULL) {
-		keep_add(&s->keep, bytes);
-		if (x->ops->more == NULL)
-			return 1;
-		enter(x);
-		x->ops->more(x, s->number, x->owner);
-		return leave(x);
-	}
-	enter(x);
-	taken = x->ops->output(x, s->number, bytes, x->owner);
-	CHECK(taken <= bytes.n);
-	if (!x->doomed && taken < bytes.n) {
-		bytes = span_slice(bytes, taken, bytes.n);
-		if (buf_write(&s->pending, bytes) < bytes.n)
-			x->report.truncated = 1; /* the pool is exhausted */
-		loop_io_want(&s->io, LOOP_NOTHING);
-	}
-	return leave(x);
-}
-
-/* Bytes came out of the command; false when the owner gave it up. */
-static int
-came(struct exec_stream *s, struct span bytes)
-{
-	struct exec *x = s->x;
-	size_t n = within_output_max(x, bytes.n);
-	int over = n < bytes.n;
-
-	x->report.bytes[s->number - 1] += bytes.n;
-	if (!offer(s, span_slice(bytes, 0, n)))
-		return 0;
-	if (over) {
-		x->report.truncated = 1;
-		x->report.limits |= 1u << VERDICT_OUTPUT;
-		if (x->state < EXEC_KILLING)
-			end_for(x, VERDICT_OUTPUT);
-	}
-	return 1;
-}
-
-void
-exec_feed(struct exec *x, int stream, struct span s)
-{
-	CHECK_OBJ(x, EXEC_MAGIC);
-	came(&x->stream[stream - 1], s);
-}
-
-static void
-close_stream(struct exec_stream *s)
-{
-	loop_io_want(&s->io, LOOP_NOTHING);
-	close_fd(&s->fd);
-}
-
-/*
- * Read once.  1: there may be more; 0: there is none now, or it is closed;
- * -1: the owner gave the command up.
- */
-static int
-read_stream(struct exec_stream *s, size_t max)
-{
-	char *scratch = s->x->host->streamed;
-	ssize_t n = os->read(s->fd, scratch, max);
-
-	if (n == -1 && errno == EINTR)
-		return 1;
-	if (n == -1 && errno == EAGAIN)
-		return 0;
-	if (n <= 0) { /* a pty whose last user is gone says EIO */
-		close_stream(s);
-		return 0;
-	}
-	if (!came(s, (struct span){scratch, (size_t)n}))
-		return -1;
-	return s->fd != -1 && s->pending.n == 0;
-}
-
-static void
-stream_ready(struct loop_io *io, int want)
-{
-	struct exec_stream *s = container_of(io, struct exec_stream, io);
-	struct exec *x = s->x;
-
-	(void)want;
-	CHECK_OBJ(x, EXEC_MAGIC);
-	read_stream(s, EXEC_READ_MAX);
-}
-
-/*
- * The command has ended: take what is in the pipe at this moment, and stop
- * where the owner stops.  False when the owner gave it up.
- */
-static int
-drain(struct exec_stream *s)
-{
-	int more = 1;
-
-	while (s->fd != -1 && s->left > 0 && s->pending.n == 0 && more == 1) {
-		uint64_t before = s->x->report.bytes[s->number - 1];
-		size_t max =
-		    s->left < EXEC_READ_MAX ? (size_t)s->left : EXEC_READ_MAX;
-
-		more = read_stream(s, max);
-		if (more == -1)
-			return 0;
-		s->left -= s->x->report.bytes[s->number - 1] - before;
-	}
-	if (s->left == 0 || more == 0)
-		close_stream(s);
-	return 1;
-}
-
-void
-exec_resume(struct exec *x, int stream)
-{
-	struct exec_stream *s = &x->stream[stream - 1];
-
-	CHECK_OBJ(x, EXEC_MAGIC);
-	while (s->pending.n > 0) {
-		struct span front = buf_front(&s->pending);
-		size_t taken;
-
-		enter(x);
-		taken = x->ops->output(x, s->number, front, x->owner);
-		if (!leave(x))
-			return;
-		buf_drop(&s->pending, taken);
-		if (taken < front.n)
-			return;
-	}
-	if (x->state < EXEC_DRAINING && s->fd != -1)
-		loop_io_want(&s->io, LOOP_READ);
-	if (x->state == EXEC_DRAINING) {
-		if (drain(s))
-			finish_if_drained(x);
-	}
-}
-
-/* ------------------------------------------------------------------- stdin */
-
-static void
-stdin_ready(struct loop_io *io, int want)
-{
-	struct exec *x = container_of(io, struct exec, stdin_io);
-	int was_full = buf_room(&x->stdin_buf) == 0;
-	ptrdiff_t n = 0;
-
-	(void)want;
-	CHECK_OBJ(x, EXEC_MAGIC);
-	if (x->stdin_buf.n > 0)
-		n = buf_write_fd(&x->stdin_buf, x->stdin_fd);
-	if (n == -1 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (n == -1 || (x->stdin_buf.n == 0 && x->stdin_closing && !x->tty)) {
-		loop_io_want(&x->stdin_io, LOOP_NOTHING);
-		close_fd(&x->stdin_fd);
-		was_full = n == -1;
-	} else if (x->stdin_buf.n == 0)
-		loop_io_want(&x->stdin_io, LOOP_NOTHING);
-	if (was_full && x->ops->writable != NULL) {
-		enter(x);
-		x->ops->writable(x, x->owner);
-		leave(x);
-	}
-}
-
-ptrdiff_t
-exec_write(struct exec *x, struct span s)
-{
-	size_t n;
-
-	CHECK_OBJ(x, EXEC_MAGIC);
-	if (x->stdin_closing || x->state >= EXEC_DRAINING ||
-	    (x->stdin_fd == -1 && !x->tty))
-		return -1;
-	n = buf_write(&x->stdin_buf, s);
-	if (n > 0 && x->stdin_fd != -1)
-		loop_io_want(&x->stdin_io, LOOP_WRITE);
-	return (ptrdiff_t)n;
-}
-
-void
-exec_close_stdin(struct exec *x)
-{
-	CHECK_OBJ(x, EXEC_MAGIC);
-	if (x->stdin_closing || x->state >= EXEC_DRAINING)
-		return;
-	if (x->tty)
-		exec_write(x, span_of("\004"));
-	x->stdin_closing = 1;
-	if (x->stdin_fd != -1)
-		loop_io_want(&x->stdin_io, LOOP_WRITE);
 }
 
 /* --------------------------------------------------------------------- end */
@@ -304,13 +86,13 @@ done(struct exec *x)
 		if (kept.omitted > 0)
 			x->report.truncated = 1;
 	}
-	enter(x);
+	exec_enter(x);
 	x->ops->done(x, &x->report, x->owner);
-	leave(x);
+	exec_leave(x);
 }
 
-static void
-finish_if_drained(struct exec *x)
+void
+exec_finish_if_drained(struct exec *x)
 {
 	if (x->state == EXEC_DRAINING && x->stream[0].fd == -1 &&
 	    x->stream[1].fd == -1 && x->stream[0].pending.n == 0 &&
@@ -343,12 +125,12 @@ ended(struct exec *x)
 
 	loop_timer_stop(&x->timer);
 	loop_io_want(&x->stdin_io, LOOP_NOTHING);
-	close_fd(&x->stdin_fd);
+	exec_close_fd(&x->stdin_fd);
 	x->state = EXEC_DRAINING;
 	x->report.wall_us = os->now_us() - x->started_us;
 	list_remove(&x->sb->execs, &x->link);
 	x->sb = NULL;
-	enter(x);
+	exec_enter(x);
 	for (int i = 0; i < 2; i++) {
 		struct exec_stream *s = &x->stream[i];
 
@@ -358,11 +140,11 @@ ended(struct exec *x)
 		s->left = 16 * EXEC_READ_MAX;
 		if (!x->tty && ioctl(s->fd, FIONREAD, &size) == 0)
 			s->left = (uint64_t)size;
-		if (!drain(s))
+		if (!exec_drain(s))
 			break;
 	}
-	if (leave(x))
-		finish_if_drained(x);
+	if (exec_leave(x))
+		exec_finish_if_drained(x);
 }
 
 void
@@ -418,9 +200,10 @@ exec_tty_came(struct exec *x, int master)
 		return;
 	}
 	s->fd = master;
-	loop_io_init(&s->io, x->host->loop, master, stream_ready);
+	loop_io_init(&s->io, x->host->loop, master, exec_stream_ready);
 	loop_io_want(&s->io, LOOP_READ);
-	loop_io_init(&x->stdin_io, x->host->loop, x->stdin_fd, stdin_ready);
+	loop_io_init(
+	    &x->stdin_io, x->host->loop, x->stdin_fd, exec_stdin_ready);
 	if (x->stdin_buf.n > 0)
 		loop_io_want(&x->stdin_io, LOOP_WRITE);
 	exec_resize(x, x->rows, x->columns);
@@ -438,8 +221,8 @@ kill_now(struct exec *x)
 	loop_timer_start(&x->timer, EXEC_HARD_MS);
 }
 
-static void
-end_for(struct exec *x, enum verdict why)
+void
+exec_end_for(struct exec *x, enum verdict why)
 {
 	x->why = (int)why;
 	x->report.limits |= 1u << why;
@@ -550,13 +333,13 @@ make_stdio(struct exec *x, const struct exec_spec *spec, int child[3],
 		made[i] = 1;
 		if (i == 0) {
 			x->stdin_fd = fd[1];
-			loop_io_init(
-			    &x->stdin_io, x->host->loop, fd[1], stdin_ready);
+			loop_io_init(&x->stdin_io, x->host->loop, fd[1],
+			    exec_stdin_ready);
 			continue;
 		}
 		x->stream[i - 1].fd = fd[0];
-		loop_io_init(
-		    &x->stream[i - 1].io, x->host->loop, fd[0], stream_ready);
+		loop_io_init(&x->stream[i - 1].io, x->host->loop, fd[0],
+		    exec_stream_ready);
 	}
 	return 0;
 }
@@ -613,12 +396,13 @@ new_exec(struct sandbox *sb, const struct exec_spec *spec,
 	apply_profile(x, sb->profile);
 	buf_init(&x->stdin_buf, EXEC_STDIN_MAX);
 	loop_timer_init(&x->timer, x->host->loop, timer_expired);
-	loop_io_init(&x->stdin_io, x->host->loop, -1, stdin_ready);
+	loop_io_init(&x->stdin_io, x->host->loop, -1, exec_stdin_ready);
 	for (int i = 0; i < 2; i++) {
 		x->stream[i].x = x;
 		x->stream[i].number = i + 1;
 		x->stream[i].fd = -1;
-		loop_io_init(&x->stream[i].io, x->host->loop, -1, stream_ready);
+		loop_io_init(
+		    &x->stream[i].io, x->host->loop, -1, exec_stream_ready);
 		buf_init(&x->stream[i].pending, EXEC_READ_MAX);
 		keep_init(&x->stream[i].keep, kept);
 	}

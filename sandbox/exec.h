@@ -90,6 +90,21 @@ struct exec_end {
 	uint64_t user_us, system_us, max_rss_bytes;
 };
 
+/*
+ * Between exec.c and exec_streams.c.  Callbacks into the owner stand between
+ * exec_enter() and exec_leave(), which is 0 when the owner gave x up
+ * meanwhile: it is gone.  exec_drain() takes what is in the pipe of a command
+ * that has ended, and is 0 likewise.
+ */
+void exec_enter(struct exec *x);
+int exec_leave(struct exec *x);
+void exec_close_fd(int *fd);
+void exec_end_for(struct exec *x, enum verdict why);
+void exec_finish_if_drained(struct exec *x);
+int exec_drain(struct exec_stream *s);
+void exec_stream_ready(struct loop_io *io, int want);
+void exec_stdin_ready(struct loop_io *io, int want);
+
 /* For backends: it ended; nobody knows how any more; its tty (takes fd). */
 void exec_ended(struct exec *x, const struct exec_end *end);
 void exec_lost(struct exec *x, const struct error *why);
