@@ -192,16 +192,14 @@ turn_finished(struct errand *er)
 	}
 }
 
-/* The final answer: bytes as they are, or shown already on a terminal. */
+/* The final answer: bytes as they are; to a terminal, if not there already. */
 static void
 put_answer(struct solo *s, const struct errand *er)
 {
-	if (s->out.is_tty) {
-		if (s->has_text)
-			put(s); /* only the line's end is missing */
-		return;
-	}
-	text_add(line(s), er->answer);
+	if (!s->out.is_tty)
+		text_add(line(s), er->answer);
+	else if (!s->has_text)
+		terminal_neutral(er->answer, TERMINAL_LINES, line(s));
 	put(s);
 }
 

@@ -49,8 +49,9 @@ def last_output(request):
 
 
 class FakeModel:
-    def __init__(self, answer, delay=0.0, usage=(100, 10, 0)):
+    def __init__(self, answer, delay=0.0, usage=(100, 10, 0), deltas=True):
         self.answer, self.delay, self.usage = answer, delay, usage
+        self.deltas = deltas
         self.requests, self.lock = [], threading.Lock()
         self.in_flight = self.in_flight_max = 0
         fake = self
@@ -149,7 +150,7 @@ class FakeModel:
         items = list(self.items(request, parts))
         for i, item in enumerate(items):
             send("response.output_item.added", output_index=i, item=item)
-            if item["type"] == "message":
+            if item["type"] == "message" and self.deltas:
                 text = item["content"][0]["text"]
                 for at in range(0, len(text), 16):
                     send("response.output_text.delta", output_index=i,

@@ -179,6 +179,15 @@ def test_a_terminal_shows_it_live_and_neutralised(skep, agent):
     assert "exec_command" in shown
 
 
+def test_an_answer_in_one_piece_is_shown_once(skep, agent):
+    for deltas in (False, True):
+        with FakeModel(lambda t, r: [("text", "all of it")],
+                       deltas=deltas) as model:
+            shown = read_terminal(skep, ["run", agent(model.url), "go"])
+        assert shown.count("all of it") == 1, deltas
+        assert shown.endswith("\r\n")
+
+
 def test_no_colour_where_none_is_wanted(skep, agent):
     skep.env["NO_COLOR"] = "1"
     with FakeModel(echo) as model:
