@@ -2,8 +2,9 @@
  * The streams of `skep exec`.
  *
  * A stream is handed to the command as it is unless it is counted, is a
- * terminal (the sandbox could read what is typed for others), or is a file
- * that the sandbox's user could not open again as /dev/stdout.
+ * terminal (the sandbox could read what is typed for others), leads to more of
+ * the host than its bytes (a folder, a file that could be opened for writing),
+ * or is one that the sandbox's user could not open again as /dev/stdout.
  *
  * A write to the caller's descriptor happens only when it is ready and is
  * small enough not to block then, so a slow reader never stops the deadline.
@@ -11,12 +12,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "engine/base/check.h"
@@ -27,24 +30,47 @@
 #define PIECE 4096 /* PIPE_BUF: what a ready pipe takes at once */
 
 /*
- * Could the sandbox's user open fd again?  As root that is somebody else, who
- * is given pipes (see local_exec) but no file; else it is us.
+ * A file opens again as whatever its mode allows, so one that the sandbox's
+ * user could write, or change the mode of, is more than we were given.  As
+ * root that user is somebody else, otherwise it is us.
  */
 static int
-can_be_opened(int fd)
+is_only_readable(const struct stat *st, const char *path)
 {
-	const mode_t others = fd == 0 ? S_IROTH : S_IWOTH;
+	if (geteuid() == 0)
+		return (st->st_mode & (S_IROTH | S_IWOTH)) == S_IROTH;
+	return st->st_uid != geteuid() && access(path, R_OK) == 0 &&
+	       access(path, W_OK) == -1;
+}
+
+/*
+ * May the command have fd itself, and can it open it again?  Pipes without a
+ * name are given to the sandbox's user (see local_exec).  One with a name
+ * would stay that user's, and below a folder is all of the host.
+ */
+static int
+may_be_given(int fd)
+{
 	char path[32];
+	struct statfs fs;
 	struct stat st;
 
 	if (fstat(fd, &st) == -1)
-		return 1;
-	if (geteuid() == 0)
-		return !S_ISREG(st.st_mode) || (st.st_mode & others) != 0;
-	if (!S_ISREG(st.st_mode) && !S_ISFIFO(st.st_mode))
-		return 1;
+		return 1; /* there is none: the command gets none */
 	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-	return access(path, fd == 0 ? R_OK : W_OK) == 0;
+	switch (st.st_mode & S_IFMT) {
+	case S_IFCHR:
+	case S_IFSOCK:
+		return 1;
+	case S_IFIFO:
+		return fstatfs(fd, &fs) == 0 && fs.f_type == PIPEFS_MAGIC &&
+		       (geteuid() == 0 ||
+			   access(path, fd == 0 ? R_OK : W_OK) == 0);
+	case S_IFREG:
+		return fd == 0 && is_only_readable(&st, path);
+	default:
+		return 0;
+	}
 }
 
 /* Must the bytes of the caller's descriptor pass through us? */
@@ -54,7 +80,7 @@ is_pumped(const struct exec_run *r, int fd)
 	const int counted = r->order->output_max != UINT64_MAX;
 
 	return r->order->tty || (fd > 0 && counted) || isatty(fd) ||
-	       !can_be_opened(fd);
+	       !may_be_given(fd);
 }
 
 void

@@ -113,6 +113,36 @@ def test_files_as_streams(cage, place):
     assert (place / "out").read_bytes().endswith(b"more\n")
 
 
+def test_a_stream_is_no_more_of_the_host_than_its_bytes(cage, place):
+    """Files could be opened again for writing, folders have all below."""
+    folder = workspace(cage, place)
+    kept = folder / "in"
+    kept.write_bytes(b"input")
+    os.chmod(kept, 0o600)
+    os.chown(kept, folder.stat().st_uid, folder.stat().st_gid)
+    for stdin, script in (
+            (kept, "cat; echo spoilt > /dev/stdin; chmod 666 /dev/stdin"),
+            (folder, "cat /proc/self/fd/0/in; echo > /proc/self/fd/0/new")):
+        fd = os.open(stdin, os.O_RDONLY)
+        r = cage.sh(script, stdin=fd)
+        os.close(fd)
+        assert (r.stdout == "input") == (stdin == kept), r
+    assert kept.read_bytes() == b"input"
+    assert kept.stat().st_mode & 0o777 == 0o600
+    assert not (folder / "new").exists()
+
+
+def test_a_named_pipe_keeps_its_owner(cage, place):
+    fifo = place / "fifo"
+    os.mkfifo(fifo)
+    before = fifo.stat()
+    with open(fifo, "r+b", buffering=0) as pipe:
+        pipe.write(b"x\n")
+        r = cage.sh("read a; echo $a", stdin=pipe)
+    assert r.stdout == "x\n", r
+    assert fifo.stat().st_uid == before.st_uid
+
+
 def test_standard_streams_can_be_opened_again(cage):
     r = cage.sh("echo out > /dev/stdout; echo err > /dev/stderr; "
                 "cat /dev/stdin", input="in", stdin=None)
