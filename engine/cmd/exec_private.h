@@ -43,12 +43,19 @@ struct exec_pump {
 };
 
 /* The caller's folder, watched where nothing else limits it. */
+/* What a folder holds, and its file system. */
+struct exec_count {
+	uint64_t bytes, inodes;
+	uint64_t hidden; /* folders that could not be looked into */
+	uint64_t fs_bytes, fs_inodes;
+};
+
 struct exec_watch {
 	struct exec_run *run;
 	struct loop_timer timer;
 	int dir; /* -1: nothing to watch */
 	uint64_t bytes_max, inodes_max;
-	uint64_t bytes_before, inodes_before;
+	struct exec_count before;
 	int tripped;
 };
 

@@ -5,6 +5,11 @@
  * quota for it, so its use is counted before the command starts and again and
  * again while it runs; what was there before is not charged.  A count that
  * takes long is made less often.
+ *
+ * A command can hide what it writes from us, in folders too deep or that it
+ * has made unreadable, now or before.  Such folders are nothing bad, so they
+ * end the command only when the file system as a whole has lost more than the
+ * limit since the start: then what is missing is taken to be in them.
  */
 
 #include <dirent.h>
@@ -13,6 +18,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "engine/base/check.h"
@@ -20,16 +26,19 @@
 #include "engine/cmd/exec_private.h"
 
 #define TICK_MS 50
-#define DEPTH_MAX 64
+#define DEPTH_MAX 128       /* a descriptor each */
 #define ENTRIES_MAX 2000000 /* a count ends here: it is over any limit */
 
-struct count {
-	uint64_t bytes, inodes;
-};
+static int
+open_below(int dir, const char *name)
+{
+	return openat(
+	    dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
 
 /* Add what is below the folder dir (taken), following no link. */
 static void
-count_below(int dir, unsigned depth, struct count *c)
+count_below(int dir, unsigned depth, struct exec_count *c)
 {
 	DIR *d = fdopendir(dir);
 	struct dirent *entry;
@@ -48,24 +57,32 @@ count_below(int dir, unsigned depth, struct count *c)
 			continue;
 		c->inodes++;
 		c->bytes += (uint64_t)st.st_blocks * 512;
-		if (!S_ISDIR(st.st_mode) || depth == DEPTH_MAX)
+		if (!S_ISDIR(st.st_mode))
 			continue;
-		below = openat(
-		    dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		below = depth == DEPTH_MAX ? -1 : open_below(dir, name);
 		if (below != -1)
 			count_below(below, depth + 1, c);
+		else if (depth == DEPTH_MAX || st.st_uid == geteuid())
+			c->hidden++;
 	}
 	closedir(d);
 }
 
-static struct count
+static struct exec_count
 count_all(int dir)
 {
-	struct count c = {0};
+	struct exec_count c = {0};
 	int again = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct statvfs fs;
 
 	if (again != -1)
 		count_below(again, 0, &c);
+	else
+		c.hidden++;
+	if (fstatvfs(dir, &fs) == 0) {
+		c.fs_bytes = (fs.f_blocks - fs.f_bfree) * fs.f_frsize;
+		c.fs_inodes = fs.f_files - fs.f_ffree;
+	}
 	return c;
 }
 
@@ -75,16 +92,28 @@ is_over(uint64_t now, uint64_t before, uint64_t max)
 	return max > 0 && now > before && now - before > max;
 }
 
+static int
+any_is_over(const struct exec_watch *w, const struct exec_count *now)
+{
+	const struct exec_count *then = &w->before;
+
+	if (is_over(now->bytes, then->bytes, w->bytes_max) ||
+	    is_over(now->inodes, then->inodes, w->inodes_max))
+		return 1;
+	return now->hidden > 0 &&
+	       (is_over(now->fs_bytes, then->fs_bytes, w->bytes_max) ||
+		   is_over(now->fs_inodes, then->fs_inodes, w->inodes_max));
+}
+
 static void
 look(struct loop_timer *t)
 {
 	struct exec_watch *w = container_of(t, struct exec_watch, timer);
 	uint64_t from = os->now_us(), took;
-	struct count now = count_all(w->dir);
+	struct exec_count now = count_all(w->dir);
 
 	took = (os->now_us() - from) / 1000;
-	if (is_over(now.bytes, w->bytes_before, w->bytes_max) ||
-	    is_over(now.inodes, w->inodes_before, w->inodes_max)) {
+	if (any_is_over(w, &now)) {
 		w->tripped = 1;
 		if (w->run->x != NULL)
 			exec_signal(w->run->x, SIGKILL);
@@ -97,7 +126,6 @@ exec_watch_start(struct exec_run *r, struct error *e)
 {
 	const struct profile_limits *l = &r->order->profile.limits;
 	struct exec_watch *w = &r->watch;
-	struct count before;
 
 	if (r->order->workspace == NULL ||
 	    (l->disk_bytes == 0 && l->disk_inodes == 0))
@@ -110,9 +138,7 @@ exec_watch_start(struct exec_run *r, struct error *e)
 	if (w->dir == -1)
 		return error_set(e, ERROR_SANDBOX_UNAVAILABLE, errno,
 		    "watch %s", r->order->workspace);
-	before = count_all(w->dir);
-	w->bytes_before = before.bytes;
-	w->inodes_before = before.inodes;
+	w->before = count_all(w->dir);
 	loop_timer_init(&w->timer, r->loop, look);
 	loop_timer_start(&w->timer, TICK_MS);
 	return 0;

@@ -90,6 +90,18 @@ def test_a_folder_of_the_caller_is_watched(cage, place, bomb):
     assert status in (137, 153)  # KILL, or XFSZ when one file did it
 
 
+@pytest.mark.parametrize("hide", [
+    "for i in $(seq 140); do mkdir d; cd -P d; done",
+    "mkdir d; cd -P d; chmod 300 ."], ids=["deep", "unreadable"])
+def test_nothing_is_hidden_from_the_watch(cage, place, hide):
+    folder = workspace(cage, place)
+    r = cage.sh(f"{hide}; head -c 40m /dev/zero > x; sleep 20", "--workspace",
+                folder, "--disk", "8M", "--timeout", "30s", "--json")
+    assert json.loads(r.stdout)["verdict"] == "disk", r
+    assert cage.sh(f"{hide}", "--workspace", folder, "--disk", "8M",
+                   "--chdir", "/tmp").returncode == 0  # no harm in itself
+
+
 def test_a_single_file(cage):
     r = cage.sh("ulimit -f; head -c 300m /dev/zero > f", "--json")
     result = json.loads(r.stdout)
