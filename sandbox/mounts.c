@@ -12,9 +12,12 @@
 #include "sandbox/mounts_private.h"
 #include "sandbox/userns.h"
 
-/* What of proc a sandbox does not get to see; the rest is read-only. */
+/*
+ * What of proc a sandbox does not get to see; the rest is read-only.  Locks of
+ * open file descriptions belong to no process, so everybody's are shown.
+ */
 static const char *const masked[] = {
-    "kcore", "keys", "kmsg", "timer_list", "kallsyms"};
+    "kcore", "keys", "kmsg", "timer_list", "kallsyms", "locks"};
 
 #define COUNT(table) (sizeof(table) / sizeof(table)[0])
 

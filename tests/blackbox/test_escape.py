@@ -196,8 +196,8 @@ def test_no_setting_of_the_kernel_can_be_changed(cage, outside, path):
 
 @pytest.mark.parametrize("path", ["/proc/kcore", "/proc/kmsg", "/proc/keys",
                                   "/proc/timer_list", "/proc/kallsyms",
-                                  "/dev/mem", "/dev/kmsg", "/dev/vda",
-                                  "/dev/sda"])
+                                  "/proc/locks", "/dev/mem", "/dev/kmsg",
+                                  "/dev/vda", "/dev/sda"])
 def test_no_file_that_shows_the_kernel_can_be_read(cage, outside, path):
     if ROOT and path in ("/proc/kallsyms", "/proc/timer_list", "/proc/kcore"):
         assert not os.path.exists(path) or outside("read_some", path)
