@@ -85,14 +85,36 @@ def _mounts():
         return {line.split(" - ")[0].split(" ", 2)[2].strip() for line in f}
 
 
+_other_peoples = set()  # names of cgroups that were seen beside our own
+
+
+def _own_cgroups():
+    """Where we are in each hierarchy: what we start makes its groups below."""
+    places = []
+    with open("/proc/self/cgroup") as f:
+        for line in f:
+            _, names, path = line.strip().split(":", 2)
+            for name in names.removeprefix("name=").split(",") or [""]:
+                for root in ((name,) if name else ("unified", "")):
+                    places.append((f"/sys/fs/cgroup/{root}".rstrip("/"),
+                                   path.rstrip("/")))
+    return places
+
+
 def _cgroups():
-    """Those named after skep."""
+    """Those named after skep, without those that strangers made."""
     found = set()
     for folder, below, _ in os.walk("/sys/fs/cgroup"):
         for name in below:
             if "skep" in name:
                 found.add(os.path.join(folder, name))
-    return found
+    for root, own in _own_cgroups():
+        for path in found:
+            if root != "/sys/fs/cgroup" and path.startswith(root + "/") \
+                    and not path.startswith(root + own + "/"):
+                _other_peoples.add(os.path.basename(path))
+    return {path for path in found
+            if os.path.basename(path) not in _other_peoples}
 
 
 def _names(folder, pattern):
