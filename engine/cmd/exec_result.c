@@ -36,10 +36,10 @@ verdict(const struct exec_run *r)
 static unsigned
 limits(const struct exec_run *r)
 {
-	unsigned met = r->report.limits;
+	unsigned met = r->report.limits & ~(1u << VERDICT_LOST);
 
 	if (failed(r))
-		return 1u << VERDICT_LOST;
+		return 0;
 	return r->watch.tripped ? met | 1u << VERDICT_DISK : met;
 }
 

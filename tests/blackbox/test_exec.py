@@ -78,6 +78,7 @@ def test_what_cannot_be_built_is_125(cage, args, said):
     r = cage.run("--json", *args, "--", "true")
     j = json.loads(r.stdout)
     assert r.returncode == 125 and j["verdict"] == "lost"
+    assert j["limits"] == []  # it met none
     assert j["error"]["step"] and said in j["error"]["message"]
 
 
