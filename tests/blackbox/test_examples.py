@@ -37,6 +37,13 @@ def test_licenses_finds_what_grep_finds(skep, place):
     assert done.returncode == 0
 
 
+def test_the_demo_splits_every_record_right(skep, place):
+    done = subprocess.run(
+        [EXAMPLES / "clinical/demo.sh", place / "demo", "30"],
+        env=skep.env | {"SKEP": str(SKEP)}, stdout=subprocess.PIPE)
+    assert (done.returncode, done.stdout) == (0, b"30/30\n")
+
+
 def test_clinical_generator_is_the_same_every_time(place):
     for name in ("a", "b"):
         subprocess.run([EXAMPLES / "clinical/generate.py", place / name,

@@ -1,17 +1,19 @@
 #!/bin/sh
+# demo.sh [FOLDER [RECORDS]]
+#
 # make demo: 200 clinical records, 64 agents at a time, each in a sandbox of
 # its own, a scripted model over TLS, and a checker that knows the truth.
-# Everything it writes is below build/demo.
+# Everything it writes is below FOLDER (build/demo).
 
 set -eu
 cd "$(dirname "$0")/../../.."
 example=config/examples/clinical
-skep=$PWD/build/release/skep
-work=$PWD/build/demo
+skep=${SKEP:-$PWD/build/release/skep}
+work=${1:-$PWD/build/demo}
 
 rm -rf "$work"
 mkdir -p "$work"
-python3 -B "$example/generate.py" "$work"
+python3 -B "$example/generate.py" "$work" --records "${2:-200}"
 python3 -B "$example/script.py" >"$work/mock.json"
 cp "$example/agent.json" "$example/instructions.md" "$work"
 
