@@ -77,6 +77,30 @@ free_host(struct local_host *h)
 }
 
 /*
+ * Wait until the zygote is dead, and listen: it tells every death, and would
+ * stand still when nobody took its words.
+ */
+static void
+await_death(struct zygote *z, uint64_t until_us)
+{
+	struct pollfd p[2] = {{.fd = z->pidfd, .events = POLLIN},
+	    {.fd = z->fd, .events = POLLIN}};
+	struct zygote_answer a;
+	int fd[WIRE_FDS_MAX];
+	unsigned nfd;
+
+	while (p[0].revents == 0 && os->now_us() < until_us) {
+		poll(p, 2, 100);
+		if (p[1].revents == 0)
+			continue;
+		if (wire_receive(z->fd, &a, sizeof a, fd, &nfd) <= 0)
+			p[1].fd = -1;
+		while (nfd > 0)
+			os->close(fd[--nfd]);
+	}
+}
+
+/*
  * Every sandbox was told to end.  The end of our socket makes the zygote kill
  * what is left, reap it and leave, so its death is the death of all.
  */
@@ -84,15 +108,13 @@ static void
 local_host_free(struct sandbox_host *host)
 {
 	struct local_host *h = local_host_of(host);
-	struct pollfd p = {.fd = h->zygote->pidfd, .events = POLLIN};
 	uint64_t until = os->now_us() + (uint64_t)FREE_MS * 1000;
 	struct list_node *n;
 
 	local_stock_stop(h); /* the zygote waits for the maker as well */
 	loop_io_want(&h->zygote_io, LOOP_NOTHING);
 	shutdown(h->zygote->fd, SHUT_WR);
-	while (poll(&p, 1, FREE_MS) == -1 && errno == EINTR)
-		;
+	await_death(h->zygote, until);
 	h->zygote_gone = 1;
 	while ((n = list_first(&h->base.sandboxes)) != NULL) {
 		struct local *l =

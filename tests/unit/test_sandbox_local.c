@@ -554,6 +554,51 @@ running_out_of_descriptors_is_an_error_and_leaks_nothing(void **state)
 	assert_true(ended > 0);
 }
 
+static int crowd_up;
+
+static void
+one_of_a_crowd(struct sandbox *sb, const struct error *error, void *owner)
+{
+	(void)sb;
+	(void)owner;
+	if (error != NULL)
+		print_message("%s\n", error->text);
+	assert_null(error);
+	crowd_up++;
+	loop_break(t.loop);
+}
+
+/* The zygote says so many last words that its socket cannot hold them. */
+static void
+a_host_with_a_crowd_ends_by_itself(void **state)
+{
+	enum { CROWD = 320 };
+	static const struct sandbox_ops ops = {.created = one_of_a_crowd};
+	struct sandbox_host_settings settings = {.sandboxes_max = CROWD};
+	struct sandbox_spec spec = {.profile = &t.profile};
+	siginfo_t info = {0};
+
+	(void)state;
+	sandbox_host_free(t.host);
+	zygote_stop(&t.zygote);
+	assert_int_equal(zygote_start(&t.zygote, &t.error), 0);
+	st_local(&t, &settings);
+	crowd_up = 0;
+	for (int i = 0; i < CROWD; i++)
+		assert_non_null(
+		    sandbox_create(t.host, &spec, &ops, &t, &t.error));
+	while (crowd_up < CROWD)
+		st_for_ms(&t, 10);
+	sandbox_host_free(t.host);
+	t.host = NULL;
+	/* Not killed: it had ended when host_free() returned. */
+	assert_int_equal(waitid(P_PID, (id_t)t.zygote.pid, &info,
+			     WEXITED | WNOWAIT | WNOHANG),
+	    0);
+	assert_int_equal(info.si_pid, t.zygote.pid);
+	assert_int_equal(info.si_code, CLD_EXITED);
+}
+
 /*
  * The engine dies with live sandboxes: a child plays it, and we, its
  * subreaper in all but name, see every process of it end.
@@ -1013,6 +1058,7 @@ run_all(void)
 	    T(a_killed_zygote_loses_all_and_refuses_more),
 	    T(a_sandbox_destroyed_while_it_is_made_leaves_nothing),
 	    T(running_out_of_descriptors_is_an_error_and_leaks_nothing),
+	    T(a_host_with_a_crowd_ends_by_itself),
 	    T(a_killed_engine_takes_everything_with_it),
 	    T(files_go_in_and_out),
 	    T(no_path_leads_out_of_the_workspace),
