@@ -7,6 +7,7 @@ Linux that has version 2 only.  All cases run in one boot.
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 
 import pytest
@@ -29,7 +30,12 @@ def cases(tmp_path_factory):
         path.chmod(path.stat().st_mode | 0o055)
     attack = pathlib.Path(os.environ.get(
         "ATTACK", REPO / "build/release/tests/attack")).resolve()
-    r = subprocess.run([UML, share, CASES, SKEP, attack / "bomb"], text=True,
+    # The machine's uid 1000 may not reach the repository.
+    (share / "attack").mkdir()
+    skep = shutil.copy(SKEP, share / "skep")
+    bomb = shutil.copy(attack / "bomb", share / "attack/bomb")
+    cases = shutil.copy(CASES, share / "cases.sh")
+    r = subprocess.run([UML, share, cases, skep, bomb], text=True,
                        capture_output=True, timeout=390)
     out = (share / "out").read_text() if (share / "out").exists() else ""
     assert r.returncode == 0, (r, out)

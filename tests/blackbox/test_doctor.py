@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from test_escape import ROOT, SOMEBODY, WHO
+from test_escape import ROOT, SOMEBODY, WHO, reachable
 
 KNOWN = {"enforced", "degraded", "refused"}
 
@@ -14,6 +14,8 @@ KNOWN = {"enforced", "degraded", "refused"}
 @pytest.fixture(params=WHO)
 def doctor(request, skep):
     prefix = SOMEBODY if request.param == "uid1000" else []
+    if prefix:
+        reachable(skep)
 
     def run(*args, prefix=prefix, tail=()):
         return subprocess.run(

@@ -11,6 +11,7 @@ import os
 import pathlib
 import pty
 import select
+import shutil
 import socket
 import subprocess
 import time
@@ -24,10 +25,27 @@ WHO = ["root", "uid1000"] if ROOT else ["self"]
 PROFILES = ["draft", "delivery", "privileged"]
 
 
+def reachable(skep, folder=None):
+    """Copies that uid 1000 can reach, wherever the repository lies."""
+    shared = skep.place / "shared"
+    if not shared.exists():
+        shared.mkdir()
+        skep.path = shutil.copy(skep.path, shared / "skep")
+    if folder is None:
+        return None
+    if not (shared / "attack").exists():
+        (shared / "attack").mkdir()
+        for name in ("bomb", "escape", "modes", "sweep"):
+            shutil.copy(folder / name, shared / "attack" / name)
+    return shared / "attack"
+
+
 class Cage:
     """One command in a sandbox, started by root or by somebody."""
 
     def __init__(self, skep, who, folder):
+        if who == "uid1000":
+            folder = reachable(skep, folder)
         self.skep, self.who, self.folder = skep, who, folder
         self.prefix = SOMEBODY if who == "uid1000" else []
 

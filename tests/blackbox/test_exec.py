@@ -12,7 +12,8 @@ import time
 import pytest
 
 from conftest import wait_until
-from test_escape import ROOT, SOMEBODY, WHO, Cage, below, workspace
+from test_escape import (ROOT, SOMEBODY, WHO, Cage, below, reachable,
+                         workspace)
 
 
 @pytest.fixture(params=WHO)
@@ -260,6 +261,7 @@ def test_a_folder_of_a_foreign_group(skep, place):
     folder = place / "w"
     folder.mkdir()
     os.chown(folder, 1000, 0)
+    reachable(skep)
     r = subprocess.run([*SOMEBODY, *skep.words(
         ["exec", "--workspace", folder, "--", "touch", "f"])],
         env=skep.env, capture_output=True, text=True)
