@@ -9,6 +9,7 @@
 #include "engine/base/text.h"
 #include "engine/cli.h"
 #include "engine/cmd/exec_private.h"
+#include "engine/terminal.h"
 #include "net/json_write.h"
 
 #define STATUS_TIMEOUT 124
@@ -17,6 +18,8 @@
 
 /* Head and tail of two streams, every byte of them escaped. */
 #define RESULT_BYTES (16 * MIB)
+#define SAID_BYTES 512 /* of one thing in a line for people */
+#define LINE_BYTES (8 * KIB)
 
 /* The sandbox never ran the command. */
 static int
@@ -65,17 +68,23 @@ status(const struct exec_run *r)
 
 /* ----------------------------------------------------------------- people */
 
-/* A line on standard error, whatever -q says about progress. */
+/* A line on standard error, whatever -q says, made harmless for a terminal. */
 static void
 say(const char *what, const char *why)
 {
-	char line[640];
-	int n = snprintf(line, sizeof line, "skep: exec: %s%s%s\n", what,
-	    why == NULL ? "" : ": ", why == NULL ? "" : why);
+	struct text line;
 
-	if (n > 0)
-		(void)!write(2, line,
-		    (size_t)n < sizeof line ? (size_t)n : sizeof line - 1);
+	text_init(&line, LINE_BYTES);
+	text_add_str(&line, "skep: exec: ");
+	terminal_neutral(
+	    (struct span){what, strnlen(what, SAID_BYTES)}, 0, &line);
+	if (why != NULL) {
+		text_add_str(&line, ": ");
+		terminal_neutral(span_of(why), 0, &line);
+	}
+	text_add_char(&line, '\n');
+	(void)!write(2, text_span(&line).p, text_span(&line).n);
+	text_release(&line);
 }
 
 static void

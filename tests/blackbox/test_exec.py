@@ -41,6 +41,12 @@ def test_commands_that_cannot_run(cage, words, status):
     assert (j["exit"], j["signal"], j["verdict"]) == (status, None, "exit")
 
 
+def test_a_command_that_is_named_says_nothing_to_a_terminal(cage):
+    r = cage.run("--", "a\033[31m\u009bb" + "x" * 3000)
+    assert r.returncode in (126, 127) and r.stderr.endswith("\n")
+    assert not set("\033\u009b") & set(r.stderr) and "␛[31m" in r.stderr
+
+
 @pytest.mark.parametrize("args", [
     [], ["--"], ["--nosuch", "--", "true"], ["--mem", "--", "true"],
     ["--mem", "lots", "--", "true"], ["--pids", "-1", "--", "true"],
