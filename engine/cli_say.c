@@ -42,9 +42,21 @@ write_all(int fd, struct span s)
 int
 cli_write(struct span s, struct error *e)
 {
-	if (write_all(STDOUT_FILENO, s) == -1)
-		return error_set(
-		    e, ERROR_IO, errno, "write to standard output");
+	const int is_tty = isatty(STDOUT_FILENO);
+	char escape[TERMINAL_ESCAPE];
+
+	while (s.n > 0) {
+		size_t n = s.n, plain = n;
+		struct span out;
+
+		if (is_tty)
+			plain = terminal_json(s, escape, &n);
+		out = plain > 0 ? span_slice(s, 0, plain) : span_of(escape);
+		if (write_all(STDOUT_FILENO, out) == -1)
+			return error_set(
+			    e, ERROR_IO, errno, "write to standard output");
+		s = span_slice(s, plain > 0 ? plain : n, s.n);
+	}
 	return 0;
 }
 

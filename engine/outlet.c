@@ -2,11 +2,14 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "engine/base/check.h"
 #include "engine/base/os.h"
 #include "engine/base/pool.h"
+#include "engine/terminal.h"
 
 /* No further line is put while this much is queued. */
 #define QUEUE_FULL ((size_t)1 << 20)
@@ -38,17 +41,36 @@ settle(struct outlet *o)
 	}
 }
 
+/* Write from the front of s; how many of its bytes are out, or -1. */
+static ssize_t
+write_some(const struct outlet *o, struct span s)
+{
+	char escape[TERMINAL_ESCAPE];
+	size_t n = s.n;
+
+	if (!o->is_regular && n > CAREFUL_BYTES)
+		n = CAREFUL_BYTES;
+	if (o->is_tty) {
+		size_t plain = terminal_json(s, escape, &n);
+
+		if (plain == 0)
+			return os->write(o->fd, escape, strlen(escape)) == -1
+				   ? -1
+				   : (ssize_t)n;
+		n = plain < CAREFUL_BYTES ? plain : CAREFUL_BYTES;
+	}
+	return os->write(o->fd, s.p, n);
+}
+
 static void
 ready(struct loop_io *io, int want)
 {
 	struct outlet *o = container_of(io, struct outlet, io);
-	size_t n = o->bytes.n - o->sent;
 	ssize_t went;
 
 	(void)want;
-	if (!o->is_regular && n > CAREFUL_BYTES)
-		n = CAREFUL_BYTES;
-	went = os->write(o->fd, o->bytes.p + o->sent, n);
+	went = write_some(
+	    o, span_slice(text_span(&o->bytes), o->sent, o->bytes.n));
 	if (went == -1) {
 		if (errno != EAGAIN && errno != EINTR)
 			fail(o, errno);
@@ -75,6 +97,7 @@ outlet_init(struct outlet *o, struct loop *loop, int fd, const char *name,
 	*o = (struct outlet){
 	    .fd = fd,
 	    .name = name,
+	    .is_tty = isatty(fd),
 	    .is_regular = fstat(fd, &st) == 0 && S_ISREG(st.st_mode),
 	    .ops = ops,
 	    .owner = owner,

@@ -29,7 +29,7 @@ struct outlet_ops {
 
 struct outlet {
 	int fd; /* borrowed */
-	int is_regular;
+	int is_regular, is_tty;
 	const char *name; /* for messages */
 	struct loop_io io;
 	struct text bytes; /* queued, from sent on */

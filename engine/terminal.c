@@ -1,5 +1,6 @@
 #include "engine/terminal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -81,6 +82,28 @@ terminal_neutral(struct span s, int keep, struct text *out)
 			continue;
 		add_neutral(c, keep, out);
 	}
+}
+
+size_t
+terminal_json(struct span s, char escape[TERMINAL_ESCAPE], size_t *n)
+{
+	size_t at = 0;
+	uint32_t c = 0;
+
+	for (; at < s.n; at += *n) {
+		c = utf8_at(s, at, n);
+		if ((c >= 0x7f && c <= 0x9f) || is_reordering(c))
+			break;
+	}
+	if (at > 0 || s.n == 0)
+		return at;
+	if (c < 0x10000)
+		snprintf(escape, TERMINAL_ESCAPE, "\\u%04x", (unsigned)c);
+	else
+		snprintf(escape, TERMINAL_ESCAPE, "\\u%04x\\u%04x",
+		    (unsigned)(0xd800 + ((c - 0x10000) >> 10)),
+		    (unsigned)(0xdc00 + (c & 0x3ff)));
+	return 0;
 }
 
 /* East Asian wide and emoji, roughly; combining marks take no room. */

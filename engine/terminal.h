@@ -35,6 +35,14 @@ enum terminal_keep {
  */
 void terminal_neutral(struct span s, int keep, struct text *out);
 
+/*
+ * JSON may hold what a terminal obeys, other than C0.  How many bytes at the
+ * front of s a terminal may see as they are; when that is none, escape is the
+ * first character as JSON also writes it, and *n how many bytes it took.
+ */
+#define TERMINAL_ESCAPE 24
+size_t terminal_json(struct span s, char escape[TERMINAL_ESCAPE], size_t *n);
+
 /* How many columns s takes; wide characters count two. */
 unsigned terminal_width(struct span s);
 

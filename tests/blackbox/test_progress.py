@@ -1,5 +1,6 @@
 """What a batch tells while it works: a live block, lines, or nothing."""
 
+import json
 import os
 import pty
 import re
@@ -93,3 +94,19 @@ def test_an_endless_custom_id_does_not_reach_the_terminal(
         task["input"] = "y"
         done = skep.run("batch", path, tasks([task]))
     assert "has changed" in done.err and "\x1b" not in done.err
+
+
+def test_result_lines_on_a_terminal_are_only_text(skep, agent, tasks):
+    name = "a\x1b\x7f\x9b31m\u202e"
+    with FakeModel(lambda t, r: [("text", name)]) as model:
+        words = ["batch", agent(model.url),
+                 tasks([{"custom_id": name, "input": "x"}]), "-q"]
+        ours, theirs = pty.openpty()
+        p = subprocess.Popen(skep.words(words), env=skep.env, cwd=skep.home,
+                             stdin=subprocess.DEVNULL, stdout=theirs)
+        assert p.wait(30) == 0
+        os.close(theirs)
+        line = os.read(ours, 65536).decode()
+        os.close(ours)
+    assert not set("\x1b\x7f\x9b\u202e") & set(line), line
+    assert json.loads(line)["custom_id"] == name

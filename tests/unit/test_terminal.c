@@ -96,6 +96,26 @@ a_file_is_no_terminal(void **state)
 	assert_true(t.columns >= 20);
 }
 
+static void
+json_is_written_otherwise_where_a_terminal_would_obey(void **state)
+{
+	char escape[TERMINAL_ESCAPE];
+	const struct span s = span_of("ab\xc2\x9b"
+				      "31m\xf3\xa0\x80\x81");
+	size_t n;
+
+	(void)state;
+	assert_int_equal(terminal_json(s, escape, &n), 2);
+	assert_int_equal(terminal_json(span_slice(s, 2, s.n), escape, &n), 0);
+	assert_string_equal(escape, "\\u009b");
+	assert_int_equal(n, 2);
+	assert_int_equal(terminal_json(span_slice(s, 4, s.n), escape, &n), 3);
+	assert_int_equal(terminal_json(span_slice(s, 7, s.n), escape, &n), 0);
+	assert_string_equal(escape, "\\udb40\\udc01");
+	assert_int_equal(n, 4);
+	assert_int_equal(terminal_json(span_of(""), escape, &n), 0);
+}
+
 int
 main(void)
 {
@@ -104,6 +124,8 @@ main(void)
 	    cmocka_unit_test(lines_stay_where_they_may),
 	    cmocka_unit_test(nothing_reorders_or_hides_text),
 	    cmocka_unit_test(long_text_is_cut_at_the_width),
+	    cmocka_unit_test(
+		json_is_written_otherwise_where_a_terminal_would_obey),
 	    cmocka_unit_test(a_file_is_no_terminal),
 	};
 	struct error e;
