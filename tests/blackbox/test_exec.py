@@ -450,10 +450,12 @@ def test_nothing_is_left_when_it_returns(cage, leaks, place):
     assert os.listdir(folder) == []
 
 
+@pytest.mark.parametrize("with_folder", [True, False])
 def test_after_kill_9_everything_dies_and_the_next_one_sweeps(
-        cage, leaks, place):
+        cage, leaks, place, with_folder):
     folder = workspace(cage, place)
-    p = subprocess.Popen(cage.words("--workspace", folder, "--", "sh", "-c",
+    options = ["--workspace", folder] if with_folder else []
+    p = subprocess.Popen(cage.words(*options, "--", "sh", "-c",
                                     "setsid sleep 60 & echo up; sleep 60"),
                          stdout=subprocess.PIPE, env=cage.skep.env)
     assert p.stdout.readline() == b"up\n"
