@@ -201,6 +201,7 @@ settle_found(struct batch *b, const struct store_found *found)
 		return;
 	}
 	count_end(b, found->state);
+	b->counts.found++;
 	make_ready(new_delivery(b, found->number));
 }
 

@@ -44,8 +44,9 @@ struct batch_counts {
 	uint64_t tasks;   /* read so far */
 	uint64_t skipped; /* whose result was there already */
 	uint64_t finished, failed, cancelled; /* in this batch */
-	uint64_t delivered;                   /* lines written */
-	uint64_t running; /* those that wait for a slot included */
+	uint64_t found;     /* of these, those that had ended before */
+	uint64_t delivered; /* lines written */
+	uint64_t running;   /* those that wait for a slot included */
 	struct spending spent;
 };
 

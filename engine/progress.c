@@ -57,6 +57,15 @@ add_amount(struct text *t, uint64_t n)
 	text_printf(t, i == 0 ? "%.0f%s" : "%.4g%s", v, unit[i]);
 }
 
+/* Runs a second; one that had only to be written again was no work. */
+static double
+rate_of(const struct progress *p)
+{
+	const struct batch_counts *c = &p->batch->counts;
+
+	return (double)(ended(c) - c->found) / seconds_since(p);
+}
+
 static void
 add_duration(struct text *t, double seconds)
 {
@@ -75,7 +84,7 @@ static void
 add_runs(const struct progress *p, struct text *t)
 {
 	const struct batch_counts *c = &p->batch->counts;
-	double rate = (double)ended(c) / seconds_since(p);
+	double rate = rate_of(p);
 	uint64_t all = p->batch->source.tasks;
 	uint64_t left = c->running + batch_left(p->batch);
 	unsigned active = sched_active(p->batch->engine.supplies.sched);
@@ -232,7 +241,7 @@ progress_account(const struct progress *p)
 	if (c->running > 0)
 		text_printf(
 		    &t, ", %llu unfinished", (unsigned long long)c->running);
-	text_printf(&t, "; %.1f runs/s, ", (double)ended(c) / seconds_since(p));
+	text_printf(&t, "; %.1f runs/s, ", rate_of(p));
 	add_amount(&t, spending_tokens(&c->spent));
 	text_printf(&t, " tokens, $%.4f\n", c->spent.usd);
 	show(&t);

@@ -77,8 +77,9 @@ def test_a_new_output_gets_old_results_without_new_runs(
     words = ("batch", agent(model.url), tasks(some(3)))
     skep.run(*words, "-o", skep.home / "a.jsonl")
     asked = len(model.requests)
-    skep.run(*words, "-o", skep.home / "b.jsonl")
+    again = skep.run(*words, "-o", skep.home / "b.jsonl")
     assert len(model.requests) == asked
+    assert "3 done, 0 failed, 0 skipped; 0.0 runs/s" in again.err
     assert sorted((skep.home / "a.jsonl").read_text().splitlines()) == \
         sorted((skep.home / "b.jsonl").read_text().splitlines())
 
