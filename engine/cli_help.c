@@ -108,7 +108,8 @@ add_usage(struct text *out, const struct command *command)
 	int n = snprintf(line, sizeof line, "usage: skep %s", command->name);
 
 	text_add_str(out, line);
-	snprintf(line, sizeof line, "[OPTION...] %s", command->arguments);
+	snprintf(line, sizeof line, "[OPTION...]%s%s",
+	    command->arguments[0] != '\0' ? " " : "", command->arguments);
 	add_wrapped(out, line, (unsigned)n, 4);
 }
 
@@ -123,7 +124,7 @@ cli_help(const struct command *command, struct text *out)
 	text_printf(out, "\nskep %s: %s.\n", command->name, command->summary);
 	if (command->text != NULL)
 		add_paragraphs(out, command->text);
-	if (command->options != NULL) {
+	if (command->options != NULL && command->options->name != NULL) {
 		text_add_str(out, "\nOptions:\n");
 		add_options(out, command->options);
 	}

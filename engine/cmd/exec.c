@@ -193,7 +193,10 @@ const struct command cmd_exec = {
 	"cannot be executed or found, 128+N when signal N ended it.\n"
 	"Nothing of the caller's environment goes in but what --env names, and "
 	"nothing of the host is seen but /usr, a minimal /etc, and what "
-	"--workspace, --bind and --ro-bind show.",
+	"--workspace, --bind and --ro-bind show.\n"
+	"Limits can only be stricter than the profile's, unless that is bare: "
+	"'skep check --kind profile --effective draft' prints what they are, "
+	"'--profile bare' has none.",
     .options = options_exec,
     .operands_min = 1,
     .operands_max = -1,

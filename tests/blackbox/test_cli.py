@@ -37,12 +37,21 @@ def test_every_command_explains_itself(skep, command):
     assert done.status == 0
     assert done.err == ""
     assert done.out.startswith(f"usage: skep {command} ")
-    assert all(len(line) <= 80 for line in done.out.splitlines())
+    assert all(len(line) <= 80 and line == line.rstrip()
+               for line in done.out.splitlines())
+    assert "Options:\n\n" not in done.out
     for common in ("--state", "--json", "-q, --quiet", "-v, --verbose", "-c,"):
         assert common in done.out
     # Help wins over what else is wrong with the line.
     assert skep.run(command, "-h").out == done.out
     assert skep.run("help", command).out == done.out
+
+
+def test_the_help_of_exec_tells_where_the_limits_are(skep):
+    text = " ".join(skep.run("exec", "--help").out.split())
+    words = re.search(r"'skep (check --kind profile [^']*)' prints", text)[1]
+    limits = json.loads(skep.run(*words.split()).out)["effective"]["limits"]
+    assert limits["memory"] > 0
 
 
 def test_help_lists_every_command(skep):
