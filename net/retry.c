@@ -214,7 +214,8 @@ retry_decide(const struct retry_policy *p, const struct retry_case *c,
 			  v->code == ERROR_MODEL_RATE_LIMITED;
 	if (c->is_final) {
 		v->again = v->lowers_limit = 0;
-		v->why = "the server says that waiting does not help";
+		if (v->code == ERROR_MODEL_RATE_LIMITED)
+			v->why = "the server says that waiting does not help";
 	}
 	if (!v->again)
 		return;

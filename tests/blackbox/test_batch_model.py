@@ -351,6 +351,9 @@ def test_a_refusal_is_its_own_error(batch, agent, mock, tasks):
     server = mock(script({"when": {}, "reply": [{"refusal": "I will not."}]}))
     done = batch(agent(server), tasks(TASK))
     assert done.codes() == {"a": "model_refused"}
+    said = done.results[0]["error"]["message"]
+    assert "the model refused: I will not." in said
+    assert "waiting" not in said
 
 
 def test_one_bad_server_does_not_hurt_the_others(

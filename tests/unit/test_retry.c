@@ -124,6 +124,13 @@ what_the_answer_says_decides(void **state)
 	assert_false(v.again);
 	assert_false(v.lowers_limit);
 	assert_int_equal(v.code, ERROR_MODEL_RATE_LIMITED);
+	assert_non_null(strstr(v.why, "waiting does not help"));
+	/* To a refusal waiting is beside the point. */
+	c.said = ERROR_MODEL_REFUSED;
+	retry_decide(&retry_default, &c, &v);
+	assert_false(v.again);
+	assert_int_equal(v.code, ERROR_MODEL_REFUSED);
+	assert_null(strstr(v.why, "waiting"));
 	c.is_final = 0;
 	c.said = ERROR_MODEL_INCOMPLETE;
 	retry_decide(&retry_default, &c, &v);
