@@ -157,9 +157,12 @@ start(struct mock_run *r, struct cli *cli, struct error *e)
 	struct mock_settings settings = {.script = r->script};
 	struct address at;
 
-	if (address_parse(
-		&at, span_of(cli_text(cli, "listen", "127.0.0.1:0")), e) == -1)
-		return error_wrap(e, "--listen");
+	if (address_parse(&at, span_of(cli_text(cli, "listen", "127.0.0.1:0")),
+		e) == -1) {
+		(void)error_wrap(e, "--listen");
+		e->code = ERROR_USAGE;
+		return -1;
+	}
 	r->loop = loop_new(e);
 	if (r->loop == NULL)
 		return -1;

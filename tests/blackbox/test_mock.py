@@ -575,3 +575,12 @@ def test_a_bad_script_is_refused_with_its_place(skep, place, bad, said):
 
 def test_a_missing_script_is_66(skep):
     assert skep.run("mock", "/nonexistent.json").status == 66
+
+
+@pytest.mark.parametrize("where", ["here", "127.0.0.1", "127.0.0.1:x", ""])
+def test_a_place_that_is_none_is_a_mistake_of_the_line(skep, place, where):
+    path = place / "script.json"
+    path.write_text(json.dumps(script(say("Hello."))))
+    done = skep.run("mock", path, "--listen", where)
+    assert done.status == 64
+    assert done.out == "" and "--listen" in done.err
