@@ -380,12 +380,6 @@ sched_drain(struct sched *s)
 	sched_wake(s);
 }
 
-int
-sched_is_draining(const struct sched *s)
-{
-	return s->draining;
-}
-
 void
 sched_wake(struct sched *s)
 {

@@ -87,7 +87,6 @@ int sched_run_waits(const struct run *run);
 
 /* Start nothing new from now on; see above. */
 void sched_drain(struct sched *sched);
-int sched_is_draining(const struct sched *sched);
 
 /* Take another turn soon although no run has mail. */
 void sched_wake(struct sched *sched);

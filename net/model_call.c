@@ -406,9 +406,3 @@ model_call_trouble(const struct model_call *call)
 {
 	return call->trouble.code == ERROR_NONE ? "" : call->trouble.text;
 }
-
-unsigned
-model_call_attempts(const struct model_call *call)
-{
-	return call->attempt;
-}

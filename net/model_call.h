@@ -108,6 +108,5 @@ void model_call_cancel(struct model_call *call);
 
 /* What the last failure was, while retrying; "" when none.  For budget_wall. */
 const char *model_call_trouble(const struct model_call *call);
-unsigned model_call_attempts(const struct model_call *call);
 
 #endif
