@@ -5,6 +5,7 @@
 
 #include "engine/base/check.h"
 #include "engine/base/text.h"
+#include "engine/role.h"
 #include "engine/sched.h"
 
 /* Task lines looked at in one turn of the loop. */
@@ -246,7 +247,7 @@ take_task(struct batch *b, struct errand *er, const struct error *bad)
 
 	if (id.n == 0)
 		id.p = NULL;
-	got = store_find(s->store, &s->agent_digest, id, &er->task.digest,
+	got = store_find(s->store, &s->role[0].digest, id, &er->task.digest,
 	    er->task.line, &found, &e);
 	if (got == -1) {
 		errand_drop(er);

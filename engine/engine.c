@@ -4,13 +4,12 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#include "config/agent.h"
-#include "config/profile.h"
 #include "engine/base/alloc_guard.h"
 #include "engine/base/check.h"
 #include "engine/base/os.h"
 #include "engine/base/pool.h"
 #include "engine/base/text.h"
+#include "engine/role.h"
 #include "engine/sched.h"
 #include "sandbox/sandbox.h"
 
@@ -188,24 +187,6 @@ raise_descriptor_limit(void)
 }
 
 static int
-hex_digit(char c)
-{
-	return c <= '9' ? c - '0' : c - 'a' + 10;
-}
-
-/* "sha256:<hex>" as bytes; the text is ours, so it is well-formed. */
-static void
-digest_of_text(const char *text, struct digest *out)
-{
-	const char *hex = strchr(text, ':');
-
-	CHECK(hex != NULL && strlen(hex + 1) == HASH_HEX);
-	for (size_t i = 0; i < HASH_BYTES; i++)
-		out->byte[i] = (unsigned char)(hex_digit(hex[1 + 2 * i]) << 4 |
-					       hex_digit(hex[2 + 2 * i]));
-}
-
-static int
 open_store(
     struct engine *en, const struct engine_settings *set, struct error *e)
 {
@@ -226,28 +207,29 @@ open_store(
 	return 0;
 }
 
+/* Each role in its turn: a run may come to play any of them. */
 static int
-copy_outputs(struct engine *en, struct error *e)
+open_roles(struct engine *en, const struct engine_settings *set,
+    const struct sched_limits *limits, struct error *e)
 {
-	const struct text_list *declared = &en->supplies.agent->outputs;
-	const char **list = calloc(declared->n + 1, sizeof *list);
+	struct supplies *s = &en->supplies;
+	struct role_settings with = {
+	    .loop = en->loop,
+	    .plain_anywhere = set->settings->http_allowed,
+	    .calls_max = limits->models_max,
+	};
 
-	if (list == NULL)
-		return error_set(e, ERROR_FULL, 0, "no memory for outputs");
-	for (unsigned i = 0; i < declared->n; i++)
-		list[i] = declared->at[i];
-	en->supplies.outputs = list;
-	return 0;
+	s->role = calloc(1, sizeof *s->role);
+	if (s->role == NULL)
+		return error_set(e, ERROR_FULL, 0, "no memory for agents");
+	s->roles = 1;
+	return role_open(&s->role[0], set->agent, &with, e);
 }
 
 static int
 open_tools(
     struct engine *en, const struct sched_limits *limits, struct error *e)
 {
-	struct supplies *s = &en->supplies;
-	const struct text_list *names = &s->agent->tools;
-	const struct provider_ops *provider =
-	    provider_find(span_of(model_api_name(s->agent->model.api)));
 	struct tools_limits most = {
 	    .boxes_max = limits->runs_max,
 	    .calls_max = limits->commands_max,
@@ -255,13 +237,8 @@ open_tools(
 		limits->runs_max * PROCESSES_PER_RUN + limits->commands_max,
 	};
 
-	for (unsigned i = 0; i < names->n; i++)
-		if (toolset_add(&s->toolset, names->at[i], e) == -1)
-			return -1;
-	s->specs =
-	    toolset_specs(&s->toolset, provider->has_native_tools, s->spec);
-	s->tools = tools_new(en->loop, &most, e);
-	return s->tools == NULL ? -1 : 0;
+	en->supplies.tools = tools_new(en->loop, &most, e);
+	return en->supplies.tools == NULL ? -1 : 0;
 }
 
 static int
@@ -269,7 +246,7 @@ open_sandboxes(struct engine *en, const struct engine_settings *set,
     const struct sched_limits *limits, struct error *e)
 {
 	struct supplies *s = &en->supplies;
-	const struct profile *profile = s->agent->sandbox.profile;
+	const struct profile *profile = s->role[0].agent->sandbox.profile;
 	struct sandbox_host_settings host = {
 	    .sandboxes_max = limits->sandboxes_max,
 	    .commands_max = limits->runs_max * PROCESSES_PER_RUN,
@@ -279,8 +256,7 @@ open_sandboxes(struct engine *en, const struct engine_settings *set,
 	    .profiles_n = 1,
 	};
 
-	profile_digest(profile, s->profile_digest);
-	if (s->toolset.n == 0 && s->outputs[0] == NULL)
+	if (!role_needs_sandbox(&s->role[0]))
 		return 0; /* there will be no sandbox at all */
 	if (set->zygote_error != NULL &&
 	    set->zygote_error->code != ERROR_NONE) {
@@ -333,27 +309,22 @@ engine_open(struct engine *en, const struct engine_settings *set,
 	en->source = source;
 	en->owner = owner;
 	en->drain_ms = (uint64_t)(set->settings->drain_seconds * 1000);
-	s->agent = set->agent;
 	s->watch = &source->watch;
 	s->watcher = owner;
 	s->stop = stop_for;
 	s->stopper = en;
 	s->outputs_dir = set->outputs_dir;
 	s->outputs_dir_is_one = set->outputs_dir_is_one;
-	digest_of_text(s->agent->digest, &s->agent_digest);
 	raise_descriptor_limit();
 	if (open_store(en, set, e) == -1)
 		return -1;
 	en->loop = s->loop = loop_new(e);
-	if (en->loop == NULL ||
-	    endpoint_open(&en->endpoint, en->loop, &s->agent->model,
-		set->settings->http_allowed, limits.models_max, e) == -1 ||
-	    copy_outputs(en, e) == -1 || open_tools(en, &limits, e) == -1 ||
+	if (en->loop == NULL || open_roles(en, set, &limits, e) == -1 ||
+	    open_tools(en, &limits, e) == -1 ||
 	    open_sandboxes(en, set, &limits, e) == -1 ||
 	    slab_init(&s->errands, "errands", sizeof(struct errand),
 		limits.runs_max, e) == -1)
 		return -1;
-	s->endpoint = en->endpoint.model;
 	s->sched = sched_new(en->loop, &sched_ports, &limits, en, e);
 	if (s->sched == NULL || control_start(&en->control, en->loop,
 				    &en->state, cancel, en, e) == -1)
@@ -413,8 +384,9 @@ engine_close(struct engine *en)
 	slab_release(&s->errands);
 	if (s->tools != NULL)
 		tools_free(s->tools);
-	endpoint_close(&en->endpoint);
-	free((void *)s->outputs);
+	for (unsigned i = 0; i < s->roles; i++)
+		role_close(&s->role[i]);
+	free(s->role);
 	store_close(s->store);
 	if (en->loop != NULL)
 		loop_free(en->loop);

@@ -12,7 +12,6 @@
 #include "config/settings.h"
 #include "engine/base/error.h"
 #include "engine/control.h"
-#include "engine/endpoint.h"
 #include "engine/errand.h"
 #include "engine/lag.h"
 #include "engine/signals.h"
@@ -49,7 +48,6 @@ struct engine {
 	struct loop *loop;
 	struct supplies supplies;
 	struct state_dir state;
-	struct endpoint endpoint;
 	struct signals signals;
 	struct control control;
 	struct loop_timer drain_timer;

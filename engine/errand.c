@@ -2,12 +2,12 @@
 
 #include <string.h>
 
-#include "config/agent.h"
 #include "config/vars.h"
 #include "engine/base/check.h"
 #include "engine/base/limits.h"
 #include "engine/base/os.h"
 #include "engine/base/text.h"
+#include "engine/role.h"
 #include "engine/sched.h"
 #include "net/json.h"
 #include "net/model_call.h"
@@ -86,6 +86,7 @@ errand_new(struct supplies *s, void *owner)
 	if (er == NULL)
 		return NULL;
 	er->supplies = s;
+	er->role = &s->role[0];
 	er->owner = owner;
 	arena_init(&er->keep, KEEP_MAX);
 	arena_init(&er->scratch, SCRATCH_MAX);
@@ -125,7 +126,7 @@ vars_of(const struct errand *er)
 	    .input = er->task.input,
 	    .custom_id = er->task.custom_id,
 	    .task = er->task.variables,
-	    .agent = er->supplies->agent->variables,
+	    .agent = er->role->agent->variables,
 	};
 }
 
@@ -194,7 +195,7 @@ add_items(struct errand *er, struct error *e)
 static int
 prepare_instructions(struct errand *er, struct error *e)
 {
-	struct span given = er->supplies->agent->instructions;
+	struct span given = er->role->agent->instructions;
 	struct vars vars = vars_of(er);
 	struct text text;
 	int answer;
@@ -252,12 +253,12 @@ errand_admit(
 	name_it(er, found);
 	er->queued_ms = errand_now();
 	memcpy(er->trace.name, er->id, sizeof er->id);
-	er->budget = s->agent->budget;
+	er->budget = er->role->agent->budget;
 	budget_narrow(&er->budget, &er->task.budget);
 	er->wall_left_ms = (uint64_t)(er->budget.wall_seconds * 1000);
 	er->run = sched_admit(s->sched, &errand_ports, er);
 	CHECK(er->run != NULL);
-	run_set_has_outputs(er->run, s->outputs[0] != NULL);
+	run_set_has_outputs(er->run, er->role->outputs[0] != NULL);
 	if (bad != NULL)
 		run_post_error(er->run, bad);
 	else if (prepare(er, &e) == -1)
@@ -281,8 +282,8 @@ errand_afford(const struct run *run, struct error *e)
 {
 	const struct errand *er = run_owner(run);
 
-	return budget_afford(&er->budget, &er->supplies->agent->prices,
-	    &er->spent, &er->last, e);
+	return budget_afford(
+	    &er->budget, &er->role->agent->prices, &er->spent, &er->last, e);
 }
 
 /* --- death --- */

@@ -35,8 +35,8 @@
 struct agent;
 struct errand;
 struct model_call;
-struct model_endpoint;
 struct outputs;
+struct role;
 struct sandbox;
 struct sandbox_host;
 struct sched;
@@ -61,18 +61,12 @@ struct supplies {
 	struct loop *loop;
 	struct store *store;
 	struct sched *sched;
-	const struct agent *agent;
-	struct digest agent_digest;
-	char profile_digest[HASH_TEXT_MAX];
-	struct model_endpoint *endpoint;
+	struct role *role; /* one for every agent; the first one's is tasks' */
+	unsigned roles;
 	struct sandbox_host *host;
 	struct tools *tools;
-	struct toolset toolset;
-	struct tool_spec spec[TOOLS_MAX];
-	size_t specs;
-	const char *const *outputs; /* declared; NULL-terminated */
-	const char *outputs_dir;    /* --outputs; NULL: below the state */
-	int outputs_dir_is_one;     /* of one run: no folder per run in it */
+	const char *outputs_dir; /* --outputs; NULL: below the state */
+	int outputs_dir_is_one;  /* of one run: no folder per run in it */
 	const char *state_path;
 	struct slab errands;
 	int64_t last_number;
@@ -91,8 +85,9 @@ struct stopwatch {
 
 struct errand {
 	struct supplies *supplies;
-	struct run *run; /* NULL until admitted */
-	void *owner;     /* who waits for it */
+	const struct role *role; /* whose part it plays now */
+	struct run *run;         /* NULL until admitted */
+	void *owner;             /* who waits for it */
 
 	int64_t number;
 	char id[RUN_ID_BYTES];

@@ -1,11 +1,11 @@
 /* MODEL: one model turn, from the transcript to the reply's items in it. */
 
-#include "config/agent.h"
 #include "engine/answer.h"
 #include "engine/base/check.h"
 #include "engine/base/limits.h"
 #include "engine/base/text.h"
 #include "engine/errand.h"
+#include "engine/role.h"
 #include "net/model_call.h"
 
 static void
@@ -54,7 +54,7 @@ count_tokens(struct errand *er, const struct usage *u)
 	    .output = u->output_tokens,
 	    .reasoning = u->reasoning_tokens,
 	};
-	spending_add(&er->spent, &er->supplies->agent->prices, &er->last);
+	spending_add(&er->spent, &er->role->agent->prices, &er->last);
 }
 
 /* Does any call of this turn need a sandbox? */
@@ -69,8 +69,7 @@ needs_sandbox(struct errand *er)
 		call->errand = er;
 		call->seq = ++er->calls;
 		call->needs_sandbox =
-		    toolset_needs_sandbox(
-			&er->supplies->toolset, &call->item) != 0;
+		    toolset_needs_sandbox(&er->role->toolset, &call->item) != 0;
 		needed |= call->needs_sandbox;
 	}
 	return needed;
@@ -103,9 +102,8 @@ done(void *owner, const struct model_result *r)
 		errand_fail(er, &e, ERROR_INTERNAL);
 		return;
 	}
-	if (er->turn.calls == 0 &&
-	    answer_check(er->supplies->agent->answer_schema, text_span(&said),
-		&e) == -1) {
+	if (er->turn.calls == 0 && answer_check(er->role->agent->answer_schema,
+				       text_span(&said), &e) == -1) {
 		text_release(&said);
 		errand_fail(er, &e, ERROR_MODEL_PROTOCOL);
 		return;
@@ -149,16 +147,17 @@ errand_call_model(struct run *run, struct error *e)
 {
 	struct errand *er = run_owner(run);
 	const struct supplies *s = er->supplies;
+	const struct role *role = er->role;
 	struct model_request q = {
-	    .model = span_of(s->agent->model.name),
+	    .model = span_of(role->agent->model.name),
 	    .instructions = er->instructions,
 	    .items = er->transcript.json,
 	    .nitems = er->transcript.n,
-	    .tools = s->spec,
-	    .ntools = s->specs,
-	    .settings = s->agent->model.settings,
-	    .schema = s->agent->answer_schema,
-	    .cache_key = span_of(s->agent->digest),
+	    .tools = role->spec,
+	    .ntools = role->specs,
+	    .settings = role->agent->model.settings,
+	    .schema = role->agent->answer_schema,
+	    .cache_key = span_of(role->agent->digest),
 	    .stream = 1,
 	};
 
@@ -169,7 +168,7 @@ errand_call_model(struct run *run, struct error *e)
 		s->watch->started(er);
 	if (s->watch->turn_started != NULL)
 		s->watch->turn_started(er);
-	er->model = model_call_start(s->endpoint, &q, &ops, er, e);
+	er->model = model_call_start(role->endpoint.model, &q, &ops, er, e);
 	if (er->model == NULL) {
 		if (e->code > ERROR_INTERNAL)
 			e->code = e->code == ERROR_TOO_BIG

@@ -4,6 +4,7 @@
 
 #include "engine/base/check.h"
 #include "engine/errand.h"
+#include "engine/role.h"
 #include "sandbox/outputs.h"
 
 static const struct error no_memory = {
@@ -83,7 +84,7 @@ errand_collect_outputs(struct run *run, struct error *e)
 	if (dir == NULL)
 		return -1;
 	er->outputs = outputs_start(er->supplies->loop, er->sandbox,
-	    er->supplies->outputs, dir, &limits, &er->keep, collected, er, e);
+	    er->role->outputs, dir, &limits, &er->keep, collected, er, e);
 	if (er->outputs != NULL)
 		return 0;
 	if (is_worlds_fault(e)) {

@@ -2,12 +2,12 @@
 
 #include <unistd.h>
 
-#include "config/agent.h"
 #include "config/profile.h"
 #include "engine/base/check.h"
 #include "engine/base/pool.h"
 #include "engine/base/text.h"
 #include "engine/errand.h"
+#include "engine/role.h"
 #include "sandbox/sandbox.h"
 
 /* For errand_dump() alone: whose last events a failed CHECK should show. */
@@ -39,9 +39,9 @@ record_birth(struct errand *er)
 	}
 	struct store_run row = {
 	    .number = er->number,
-	    .agent = s->agent_digest,
+	    .agent = er->role->digest,
 	    .task = er->task.digest,
-	    .agent_name = span_of(s->agent->name),
+	    .agent_name = span_of(er->role->agent->name),
 	    .custom_id = er->task.custom_id,
 	    .line = er->task.line,
 	    .created_ms = er->queued_ms,
@@ -85,7 +85,7 @@ record_model_call(struct errand *er, enum run_state to, int64_t now)
 	er->call_open = 1;
 	er->model_seq = ++er->calls;
 	store_call_begin(s->store, er->number, er->model_seq, "model",
-	    er->spent.turns, span_of(s->agent->model.name),
+	    er->spent.turns, span_of(er->role->agent->model.name),
 	    (struct span){NULL, 0}, now);
 }
 
@@ -162,7 +162,6 @@ reason(const struct errand *er, enum run_state to)
 static void
 fill_result(struct errand *er, enum run_state to, int64_t now)
 {
-	const struct supplies *s = er->supplies;
 	char *task = arena_alloc(&er->keep, HASH_TEXT_MAX);
 	struct result *r = &er->result;
 
@@ -175,11 +174,11 @@ fill_result(struct errand *er, enum run_state to, int64_t now)
 	    .line = er->task.line,
 	    .usage = er->spent,
 	    .outputs = &er->files,
-	    .agent = s->agent->name,
-	    .agent_digest = s->agent->digest,
+	    .agent = er->role->agent->name,
+	    .agent_digest = er->role->agent->digest,
 	    .task_digest = task,
-	    .profile = s->agent->sandbox.profile->name,
-	    .profile_digest = s->profile_digest,
+	    .profile = er->role->agent->sandbox.profile->name,
+	    .profile_digest = er->role->profile_digest,
 	    .model = er->model_name,
 	    .request_id = er->request_id,
 	    .attempts = er->attempts,

@@ -1,10 +1,10 @@
 /* SANDBOX: built from the manifest at the first tool call that needs one. */
 
-#include "config/agent.h"
 #include "config/manifest.h"
 #include "config/vars.h"
 #include "engine/base/check.h"
 #include "engine/errand.h"
+#include "engine/role.h"
 #include "sandbox/sandbox.h"
 
 static void
@@ -34,7 +34,7 @@ static const struct sandbox_ops ops = {created, lost};
 static int
 make_manifest(struct errand *er, const struct manifest **out, struct error *e)
 {
-	const struct agent *agent = er->supplies->agent;
+	const struct agent *agent = er->role->agent;
 	struct vars vars = {
 	    .input = er->task.input,
 	    .custom_id = er->task.custom_id,
@@ -59,7 +59,7 @@ errand_build_sandbox(struct run *run, struct error *e)
 	struct errand *er = run_owner(run);
 	struct supplies *s = er->supplies;
 	struct sandbox_spec spec = {
-	    .profile = s->agent->sandbox.profile,
+	    .profile = er->role->agent->sandbox.profile,
 	    .label = er->id,
 	};
 

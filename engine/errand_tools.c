@@ -6,6 +6,7 @@
 
 #include "engine/base/check.h"
 #include "engine/errand.h"
+#include "engine/role.h"
 #include "engine/sched.h"
 
 static struct sandbox *
@@ -91,7 +92,8 @@ errand_call_tools(struct run *run, struct error *e)
 
 	errand_clock_run(er);
 	if (er->toolbox == NULL) {
-		er->toolbox = toolbox_new(s->tools, &s->toolset, &host, e);
+		er->toolbox =
+		    toolbox_new(s->tools, &er->role->toolset, &host, e);
 		if (er->toolbox == NULL) {
 			e->code = ERROR_INTERNAL;
 			return -1;

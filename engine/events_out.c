@@ -1,8 +1,8 @@
 #include "engine/events_out.h"
 
-#include "config/agent.h"
 #include "engine/base/text.h"
 #include "engine/errand.h"
+#include "engine/role.h"
 #include "net/json_write.h"
 
 static void
@@ -33,8 +33,8 @@ event_run_started(const struct errand *er, struct text *out)
 	struct json_writer w;
 
 	begin(&w, out, "run.started", er);
-	json_put_str(&w, "agent", er->supplies->agent->name);
-	json_put_str(&w, "model", er->supplies->agent->model.name);
+	json_put_str(&w, "agent", er->role->agent->name);
+	json_put_str(&w, "model", er->role->agent->model.name);
 	json_write_end(&w);
 }
 

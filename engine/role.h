@@ -1,0 +1,52 @@
+#ifndef SKEP_ENGINE_ROLE_H
+#define SKEP_ENGINE_ROLE_H
+
+/*
+ * A role is an agent made ready to work: its digest, the endpoint of its
+ * model, what its tools are and how the model is told of them, its declared
+ * outputs.  The engine makes all roles before anything runs; a run plays one
+ * at a time.  Immutable once it is open.
+ */
+
+#include <stddef.h>
+
+#include "config/agent.h"
+#include "engine/base/hash.h"
+#include "engine/endpoint.h"
+#include "tools/tool.h"
+
+struct error;
+struct loop;
+
+struct role {
+	const struct agent *agent; /* kept */
+	struct digest digest;      /* the agent's, as bytes */
+	char profile_digest[HASH_TEXT_MAX];
+	struct endpoint endpoint;
+	struct toolset toolset;
+	struct tool_spec spec[TOOLS_MAX]; /* as its API is told */
+	size_t specs;
+	const char **outputs; /* declared; NULL-terminated */
+};
+
+/* What roles are made with. */
+struct role_settings {
+	struct loop *loop;
+	int plain_anywhere; /* HTTP without TLS, to any host */
+	unsigned calls_max; /* model calls in flight at once */
+};
+
+/*
+ * Keeps agent.  -1 and *e: CONFIG, NO_INPUT, MODEL_TLS, FULL; then
+ * role_close() all the same.  *role is zeroed before.
+ */
+int role_open(struct role *role, const struct agent *agent,
+    const struct role_settings *settings, struct error *e);
+
+/* No call may be under way.  A zeroed one is fine. */
+void role_close(struct role *role);
+
+/* Will a run in this role ever need a sandbox? */
+int role_needs_sandbox(const struct role *role);
+
+#endif
