@@ -3,12 +3,14 @@
 #include <asm/unistd.h>
 #include <errno.h>
 #include <linux/audit.h>
+#include <linux/ioprio.h>
 #include <linux/prctl.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -44,9 +46,12 @@ enum rule {
 	MODE_3,
 	CLONE,
 	IOCTL,
+	IOPRIO,
 	PERSONALITY,
 	PRCTL,
+	PRIORITY,
 	PRLIMIT,
+	SCHED,
 	SOCKET,
 	RULES
 };
@@ -221,6 +226,28 @@ socket_rule(struct compiler *c)
 	answer(c, SECCOMP_RET_ALLOW);
 }
 
+/*
+ * Pid 1 runs as the commands' user, so the kernel would let them slow it down.
+ * It is nobody else's number, and an argument that is it is refused.
+ */
+static void
+not_init(struct compiler *c, unsigned arg)
+{
+	load(c, ARG(arg));
+	emit(c, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, 1);
+	answer(c, ANSWER(EPERM));
+}
+
+/* Of a process or a group, but not of all that the user has: pid 1 is there. */
+static void
+priority_rule(struct compiler *c, uint32_t user)
+{
+	load(c, ARG(0));
+	emit(c, BPF_JMP | BPF_JEQ | BPF_K, user, 0, 1);
+	answer(c, ANSWER(EPERM));
+	not_init(c, 1);
+}
+
 static void
 block(struct compiler *c, enum rule rule)
 {
@@ -240,6 +267,15 @@ block(struct compiler *c, enum rule rule)
 	case SOCKET:
 		socket_rule(c);
 		return;
+	case IOPRIO:
+		priority_rule(c, IOPRIO_WHO_USER);
+		break;
+	case PRIORITY:
+		priority_rule(c, PRIO_USER);
+		break;
+	case SCHED:
+		not_init(c, 0);
+		break;
 	case PERSONALITY:
 		load(c, ARG(0));
 		one_of(c, personalities, COUNT(personalities), EPERM);

@@ -19,6 +19,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -242,6 +243,40 @@ limit_init(const char *arg)
 	    SYS_prlimit64, target(arg), 7 /* NOFILE */, none, NULL);
 }
 
+/* Make it wait for everybody else; arg: HOW,PID or HOW,UID. */
+static int
+slow_down(const char *arg)
+{
+	struct sched_param none = {0};
+	unsigned long one_cpu = 1;
+	unsigned attr[14] = {sizeof attr, SCHED_IDLE};
+	int how = 0, who = 0;
+
+	if (sscanf(arg, "%d,%d", &how, &who) != 2)
+		return -1;
+	switch (how) {
+	case 0:
+		return setpriority(PRIO_PROCESS, (id_t)who, 19);
+	case 1:
+		return setpriority(PRIO_USER, (id_t)who, 19);
+	case 2:
+		return sched_setscheduler(who, SCHED_IDLE, &none);
+	case 3:
+		return (int)syscall(SYS_sched_setattr, who, attr, 0);
+	case 4:
+		return (int)syscall(
+		    SYS_sched_setaffinity, who, sizeof one_cpu, &one_cpu);
+	case 5: /* of a process: idle */
+		return (int)syscall(SYS_ioprio_set, 1, who, 3 << 13);
+	case 6: /* of a user */
+		return (int)syscall(SYS_ioprio_set, 3, who, 3 << 13);
+	case 7:
+		return sched_setparam(who, &none);
+	default:
+		return -1;
+	}
+}
+
 /* ------------------------------------------------------ devices and files */
 
 static int
@@ -429,6 +464,7 @@ static const struct {
     A(list_open),
     A(stop_init),
     A(limit_init),
+    A(slow_down),
     A(make_device),
     A(hard_link),
     A(quota),

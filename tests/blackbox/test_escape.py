@@ -147,6 +147,26 @@ def test_pid_1_shows_and_gives_nothing(cage, outside):
         victim.wait()
 
 
+@pytest.mark.parametrize("how", range(8))
+def test_pid_1_cannot_be_slowed_down(cage, outside, how):
+    """It has the commands' user, and the call's deadline depends on it."""
+    victim = subprocess.Popen([*cage.prefix, "sleep", "60"])
+    of_user = how in (1, 6)
+    try:
+        whom = os.geteuid() if of_user else victim.pid
+        if of_user and ROOT:
+            whom = 54321  # nobody's: allowed, and nobody is there
+        control = outside("slow_down", f"{how},{whom}", prefix=cage.prefix)
+        assert control or of_user, "the control"
+        assert not cage.escape("slow_down", f"{how},{1000 if of_user else 1}")
+        # What is its own, a command may slow down.
+        if not of_user:
+            assert cage.escape("slow_down", f"{how},0")
+    finally:
+        victim.kill()
+        victim.wait()
+
+
 @pytest.mark.parametrize("what", ["environ", "maps", "mem", "auxv", "io",
                                   "stack", "syscall", "exe", "pagemap"])
 def test_no_file_of_pid_1_can_be_read(cage, outside, what):

@@ -251,6 +251,34 @@ other_arguments_are_held_to_their_rules(void **state)
 }
 
 static void
+pid_1_keeps_its_time_on_the_processors(void **state)
+{
+	static const long calls[] = {SYS_sched_setaffinity, SYS_sched_setattr,
+	    SYS_sched_setparam, SYS_sched_setscheduler};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
+		assert_int_equal(ask(calls[i], 0, 0, 0, 0), SECCOMP_RET_ALLOW);
+		assert_int_equal(ask(calls[i], 2, 0, 0, 0), SECCOMP_RET_ALLOW);
+		assert_int_equal(ask(calls[i], 1, 0, 0, 0), SAYS(EPERM));
+		assert_int_equal(
+		    ask(calls[i], 1ULL << 32 | 1, 0, 0, 0), SAYS(EPERM));
+	}
+	/* Of a process, a group, a user: numbered from 0, and from 1. */
+	for (uint64_t who = 0; who < 3; who++)
+		for (uint64_t which = 0; which < 3; which++) {
+			uint32_t want = who != 1 && which != 2
+					    ? SECCOMP_RET_ALLOW
+					    : SAYS(EPERM);
+
+			assert_int_equal(
+			    ask(SYS_setpriority, which, who, 19, 0), want);
+			assert_int_equal(
+			    ask(SYS_ioprio_set, which + 1, who, 0, 0), want);
+		}
+}
+
+static void
 a_profile_can_only_take_away(void **state)
 {
 	static const struct span denied[] = {{"execve", 6}, {"mount", 5}};
@@ -285,6 +313,8 @@ main(void)
 	    cmocka_unit_test_setup(only_plain_sockets_can_be_made, compile),
 	    cmocka_unit_test_setup(
 		other_arguments_are_held_to_their_rules, compile),
+	    cmocka_unit_test_setup(
+		pid_1_keeps_its_time_on_the_processors, compile),
 	    cmocka_unit_test(a_profile_can_only_take_away)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
