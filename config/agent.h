@@ -68,6 +68,7 @@ struct agent {
 	const char *name;
 	struct agent_model model;
 	struct span instructions;        /* may hold ${...} */
+	struct span base_instructions;   /* p == NULL: ours; n == 0: none */
 	struct span answer_schema;       /* JSON Schema; or n == 0 */
 	const struct manifest *manifest; /* NULL: an empty workspace */
 	struct text_list outputs;        /* normalised; a final '/' is kept */

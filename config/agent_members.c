@@ -210,13 +210,12 @@ named_file(struct table_reader *r, int v, const char **path)
 	return *path != NULL ? 0 : -1;
 }
 
+/* A text in the arena, from here or from a file. */
 static int
-instructions_read(struct table_reader *r, int v, void *at)
+text_or_file(struct table_reader *r, int v, struct span *out)
 {
-	struct span *out = at, s;
 	const char *path;
-	struct error e;
-	size_t where;
+	struct span s;
 
 	if (json_type(r->doc, v) == JSON_STRING) {
 		if (json_string(r->doc, v, r->arena, &s) == -1)
@@ -231,6 +230,19 @@ instructions_read(struct table_reader *r, int v, void *at)
 		if (file_text(r, v, path, &s) == -1)
 			return -1;
 	}
+	*out = s;
+	return 0;
+}
+
+static int
+instructions_read(struct table_reader *r, int v, void *at)
+{
+	struct span *out = at, s;
+	struct error e;
+	size_t where;
+
+	if (text_or_file(r, v, &s) == -1)
+		return -1;
 	if (vars_check(s, &where, &e) == -1)
 		return table_complain(r, v, "%s", e.text);
 	*out = s;
@@ -276,6 +288,47 @@ instructions_schema(struct json_writer *w)
 
 const struct field_custom agent_instructions_custom = {
     instructions_read, instructions_write, instructions_schema};
+
+/* --- the base prompt: a text, a file, or null for none --- */
+
+static int
+base_read(struct table_reader *r, int v, void *at)
+{
+	struct span *out = at;
+
+	if (json_type(r->doc, v) != JSON_NULL)
+		return text_or_file(r, v, out);
+	*out = (struct span){"", 0};
+	return 0;
+}
+
+static void
+base_write(struct json_writer *w, const char *key, const void *at)
+{
+	const struct span *s = at;
+
+	if (s->p != NULL && s->n == 0)
+		json_put_null(w, key);
+	else if (s->p != NULL)
+		json_put_span(w, key, *s);
+}
+
+static void
+base_schema(struct json_writer *w)
+{
+	json_put_array(w, "anyOf");
+	json_write_object(w);
+	json_put_str(w, "type", "string");
+	json_write_end(w);
+	file_schema(w);
+	json_write_object(w);
+	json_put_str(w, "type", "null");
+	json_write_end(w);
+	json_write_end(w);
+}
+
+const struct field_custom agent_base_custom = {
+    base_read, base_write, base_schema};
 
 /* --- the manifest: here, or {"file": PATH} --- */
 

@@ -192,27 +192,6 @@ add_items(struct errand *er, struct error *e)
 	return answer;
 }
 
-static int
-prepare_instructions(struct errand *er, struct error *e)
-{
-	struct span given = er->role->agent->instructions;
-	struct vars vars = vars_of(er);
-	struct text text;
-	int answer;
-
-	er->instructions = given;
-	if (!vars_occur(given))
-		return 0;
-	text_init(&text, LIMIT_CONFIG_FILE + 4 * LIMIT_TASK_LINE);
-	answer = vars_expand(given, &vars, &text, e);
-	if (answer == -1)
-		error_wrap(e, "instructions");
-	else
-		er->instructions = arena_span(&er->keep, text_span(&text));
-	text_release(&text);
-	return answer;
-}
-
 /* Everything that the first turn needs.  -1 and *e: the task cannot be run. */
 static int
 prepare(struct errand *er, struct error *e)
@@ -220,7 +199,7 @@ prepare(struct errand *er, struct error *e)
 	int answer = er->task.items.n > 0 ? add_items(er, e) : add_input(er, e);
 
 	if (answer == 0)
-		answer = prepare_instructions(er, e);
+		answer = errand_write_prompt(er, e);
 	if (answer == -1)
 		e->code = ERROR_BAD_TASK;
 	return answer;

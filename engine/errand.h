@@ -7,6 +7,7 @@
  * happens; the errand's ports, each in a file of its own, know *what*:
  *
  *	errand_model.c    MODEL     one model turn (with turn.h)
+ *	errand_prompt.c             what that turn's model is told (prompt.h)
  *	errand_sandbox.c  SANDBOX   built lazily, at the first tool call
  *	errand_tools.c    TOOLS     calls side by side, answers in their order
  *	errand_outputs.c  OUTPUTS   declared outputs leave the sandbox
@@ -100,7 +101,8 @@ struct errand {
 	struct arena keep, scratch;
 	struct task task;
 	struct budget budget;
-	struct span instructions;
+	struct span instructions; /* the agent's, with names replaced */
+	struct span prompt;       /* what its role's model is told; prompt.h */
 	struct transcript transcript;
 	struct turn turn;
 	struct spending spent;
@@ -168,6 +170,12 @@ void stopwatch_stop(struct stopwatch *w, const struct loop *l);
 /* End the run with e; a code that is none of a result's becomes instead. */
 void errand_fail(
     struct errand *er, const struct error *e, enum error_code instead);
+
+/*
+ * Make er->prompt for the role that it plays now: before its first turn, and
+ * again when the role changes.  -1 and *e.
+ */
+int errand_write_prompt(struct errand *er, struct error *e);
 
 int errand_afford(const struct run *run, struct error *e);
 void errand_record(struct run *run, enum run_state from, enum run_state to);

@@ -150,7 +150,7 @@ errand_call_model(struct run *run, struct error *e)
 	const struct role *role = er->role;
 	struct model_request q = {
 	    .model = span_of(role->agent->model.name),
-	    .instructions = er->instructions,
+	    .instructions = er->prompt,
 	    .items = er->transcript.json,
 	    .nitems = er->transcript.n,
 	    .tools = role->spec,

@@ -4,8 +4,10 @@
 #include <string.h>
 
 #include "config/profile.h"
+#include "config/vars.h"
 #include "engine/base/check.h"
 #include "engine/base/error.h"
+#include "engine/prompt.h"
 
 static int
 hex_digit(char c)
@@ -53,6 +55,19 @@ add_tools(struct role *role, struct error *e)
 	return 0;
 }
 
+/* Runs whose prompt has nothing of their own in it share one. */
+static int
+write_prompt(struct role *role, struct error *e)
+{
+	struct prompt_facts facts = {
+	    .role = role, .instructions = role->agent->instructions};
+
+	text_init(&role->prompt, PROMPT_MAX);
+	return vars_occur(facts.instructions)
+		   ? 0
+		   : prompt_write(&facts, &role->prompt, e);
+}
+
 int
 role_open(struct role *role, const struct agent *agent,
     const struct role_settings *set, struct error *e)
@@ -64,7 +79,7 @@ role_open(struct role *role, const struct agent *agent,
 		set->plain_anywhere, set->calls_max, e) == -1 ||
 	    copy_outputs(role, e) == -1)
 		return -1;
-	return add_tools(role, e);
+	return add_tools(role, e) == -1 ? -1 : write_prompt(role, e);
 }
 
 void
@@ -73,10 +88,17 @@ role_close(struct role *role)
 	endpoint_close(&role->endpoint);
 	free(role->outputs);
 	role->outputs = NULL;
+	text_release(&role->prompt);
 }
 
 int
 role_needs_sandbox(const struct role *role)
 {
 	return role->toolset.n > 0 || role->outputs[0] != NULL;
+}
+
+int
+role_is_sandboxed(const struct role *role)
+{
+	return toolset_is_sandboxed(&role->toolset);
 }

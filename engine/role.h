@@ -12,6 +12,7 @@
 
 #include "config/agent.h"
 #include "engine/base/hash.h"
+#include "engine/base/text.h"
 #include "engine/endpoint.h"
 #include "tools/tool.h"
 
@@ -27,6 +28,8 @@ struct role {
 	struct tool_spec spec[TOOLS_MAX]; /* as its API is told */
 	size_t specs;
 	const char **outputs; /* declared; NULL-terminated */
+	/* The prompt of its runs where it is the same for all; or n == 0. */
+	struct text prompt;
 };
 
 /* What roles are made with. */
@@ -48,5 +51,8 @@ void role_close(struct role *role);
 
 /* Will a run in this role ever need a sandbox? */
 int role_needs_sandbox(const struct role *role);
+
+/* Do its tools work in one, so that the model must be told about it? */
+int role_is_sandboxed(const struct role *role);
 
 #endif

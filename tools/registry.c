@@ -1,6 +1,7 @@
 #include "tools/registry.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "engine/base/error.h"
 #include "tools/builtin.h"
@@ -36,6 +37,24 @@ has(const struct toolset *set, const struct tool *tool)
 {
 	for (unsigned i = 0; i < set->n; i++)
 		if (set->tool[i] == tool)
+			return 1;
+	return 0;
+}
+
+int
+toolset_has(const struct toolset *set, const char *name)
+{
+	for (unsigned i = 0; i < set->n; i++)
+		if (strcmp(set->tool[i]->name, name) == 0)
+			return 1;
+	return 0;
+}
+
+int
+toolset_is_sandboxed(const struct toolset *set)
+{
+	for (unsigned i = 0; i < set->n; i++)
+		if (set->tool[i]->needs_sandbox)
 			return 1;
 	return 0;
 }

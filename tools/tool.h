@@ -51,6 +51,12 @@ int tool_exists(const char *name);
  */
 int toolset_add(struct toolset *set, const char *name, struct error *e);
 
+/* Is the tool of this name among them? */
+int toolset_has(const struct toolset *set, const char *name);
+
+/* Does any of them need a sandbox? */
+int toolset_is_sandboxed(const struct toolset *set);
+
 /*
  * What to tell the model: fills out[] (at least TOOLS_MAX), returns how many.
  * The texts are constant.  Without native tools everything is a function.

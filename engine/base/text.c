@@ -164,6 +164,16 @@ text_drop(struct text *t, size_t n)
 	t->n -= n;
 }
 
+void
+text_cut(struct text *t, size_t n)
+{
+	CHECK(n <= t->n);
+	if (n == t->n)
+		return;
+	t->n = n;
+	t->p[n] = '\0';
+}
+
 struct span
 text_span(const struct text *t)
 {

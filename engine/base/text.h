@@ -49,6 +49,9 @@ void text_added(struct text *t, size_t n);
 /* Drop the first n bytes; moves the rest down. */
 void text_drop(struct text *t, size_t n);
 
+/* Keep only the first n bytes; n <= t->n. */
+void text_cut(struct text *t, size_t n);
+
 struct span text_span(const struct text *t);
 int text_overflowed(const struct text *t);
 

@@ -117,7 +117,7 @@ def test_outputs_go_where_they_should(skep, agent):
 def test_variables_from_the_command_line(skep, agent):
     with FakeModel(lambda t, r: [("text", r["instructions"])]) as model:
         path = agent(model.url, instructions="Be ${variables.tone}.",
-                     variables={"tone": "kind"})
+                     tools=[], variables={"tone": "kind"})
         assert skep.run("run", path, "go").out == "Be kind.\n"
         done = skep.run("run", path, "go", "--var", "tone=terse")
         assert done.out == "Be terse.\n"
