@@ -4,6 +4,7 @@
 # make unit       the unit tests only; RUN="valgrind -q" puts a tool before them
 # make tidy       style that a script can check; make format rewrites sources
 # make bench      measurements; make fuzz: each parser for FUZZ_SECONDS
+# make h2spec     fetches that suite (with Go), so that make test runs it
 # make analyze    clang-tidy (with the static analyser) and cppcheck
 # make install    into PREFIX, below DESTDIR
 # make deps       installs from Debian what is missing for all of these
@@ -165,6 +166,11 @@ run-fuzzers: $(FUZZERS)
 	    -artifact_prefix=$(B)/found/ -print_final_stats=1 \
 	    $(B)/found/$$n tests/fuzz/corpus/$$n || exit 1; done
 
+# The conformance suite of HTTP/2, for tests/blackbox/test_h2spec.py.
+h2spec:
+	$(Q)GOBIN=$(CURDIR)/build/tools go install \
+	    github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible
+
 tidy:
 	$(Q)tests/tidy.sh
 
@@ -190,6 +196,6 @@ clean:
 	$(Q)rm -rf build skep config/schema
 
 .PHONY: all unit replay blackbox test demo bench fuzz run-fuzzers tidy format \
-        analyze deps build-deps install clean
+        analyze deps build-deps install clean h2spec h2spec
 .SECONDARY:
 -include $(wildcard $(B)/*/*.d $(B)/*/*/*.d)

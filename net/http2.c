@@ -18,7 +18,8 @@ note_invalid(nghttp2_session *session, const nghttp2_frame *frame,
 	struct h2 *h = user;
 
 	(void)session;
-	(void)frame;
+	if (frame->hd.type == NGHTTP2_HEADERS)
+		h2_give_up(h, frame->hd.stream_id);
 	h->complaint = nghttp2_strerror(lib_error);
 	return 0;
 }
@@ -47,7 +48,9 @@ h2_init(struct h2 *h, struct stream *s, struct loop *l, int is_server,
 	if (r != 0)
 		return error_set(e, ERROR_FULL, 0, "no memory for HTTP/2");
 	nghttp2_option_set_no_auto_window_update(options, 1);
-	nghttp2_option_set_no_closed_streams(options, 1);
+	/* A server must know what comes for a stream that has ended; those
+	   that are kept count as open ones do, so memory stays bounded. */
+	nghttp2_option_set_no_closed_streams(options, !is_server);
 	nghttp2_option_set_max_settings(options, 32);
 	/* It would count resets of streams that are done; see h2_count(). */
 	nghttp2_option_set_stream_reset_rate_limit(
@@ -194,6 +197,23 @@ h2_want(struct h2 *h)
 	if (h->out.n > 0 || nghttp2_session_want_write(h->session))
 		want |= LOOP_WRITE;
 	stream_want(h->stream, want);
+}
+
+/* --- streams given up --- */
+
+void
+h2_give_up(struct h2 *h, int32_t id)
+{
+	h->given_up[h->n_given_up++ % H2_GIVEN_UP_KEPT] = id;
+}
+
+int
+h2_has_given_up(const struct h2 *h, int32_t id)
+{
+	for (unsigned i = 0; i < H2_GIVEN_UP_KEPT && i < h->n_given_up; i++)
+		if (h->given_up[i] == id)
+			return 1;
+	return 0;
 }
 
 /* --- floods --- */

@@ -27,6 +27,7 @@ struct stream;
 #define H2_WINDOW_CONNECTION (8 * 1024 * 1024)
 #define H2_CONTROL_MAX 1000 /* control frames ... */
 #define H2_CONTROL_MS 10000 /* ... in so long */
+#define H2_GIVEN_UP_KEPT 128
 
 /* The fields of the head that is coming; a pool block, only meanwhile. */
 struct h2_fields {
@@ -50,6 +51,9 @@ struct h2 {
 	unsigned long long bytes_out_since;
 	uint64_t heard_ms;
 	const char *complaint; /* what the peer did; or NULL */
+	/* Streams that we reset or refused: the last ones, a ring. */
+	int32_t given_up[H2_GIVEN_UP_KEPT];
+	unsigned n_given_up;
 };
 
 /* callbacks: the side's; their user is h.  -1 and *e. */
@@ -78,6 +82,10 @@ int h2_is_over(const struct h2 *h);
 
 /* An exchange ended as it should: some clients reset it all the same. */
 void h2_earn(struct h2 *h);
+
+/* Frames of a stream that we gave up may still be on their way to us. */
+void h2_give_up(struct h2 *h, int32_t id);
+int h2_has_given_up(const struct h2 *h, int32_t id);
 
 /*
  * Count a received frame; -1 when there were too many that do nothing, which

@@ -17,7 +17,8 @@ struct server_h2 {
 	struct h2 h2;
 	struct server_connection *conn;
 	unsigned long long seen_out; /* bytes that the peer had taken */
-	int is_closing;
+	int is_closing, is_lingering;
+	int32_t last_id; /* the highest that was opened */
 };
 
 static struct server_h2 *
@@ -66,6 +67,35 @@ too_late(struct loop_timer *t)
 
 /* --- requests --- */
 
+/*
+ * nghttp2 knows what is open and what was lately; for an older number it
+ * would only ignore the head.  A peer that opens streams out of order is
+ * broken, unless the head (trailers, then) crossed a reset of ours.
+ */
+static int
+on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, void *user)
+{
+	struct server_h2 *k = of_h2(user);
+
+	if (hd->type != NGHTTP2_HEADERS || hd->stream_id % 2 == 0 ||
+	    hd->stream_id > k->last_id ||
+	    nghttp2_session_find_stream(session, hd->stream_id) != NULL ||
+	    h2_has_given_up(&k->h2, hd->stream_id))
+		return 0;
+	k->h2.complaint = "a stream was opened out of order";
+	nghttp2_session_terminate_session(session, NGHTTP2_PROTOCOL_ERROR);
+	return 0;
+}
+
+static int
+on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *user)
+{
+	(void)session;
+	if (frame->hd.type == NGHTTP2_RST_STREAM)
+		h2_give_up(&of_h2(user)->h2, frame->hd.stream_id);
+	return 0;
+}
+
 static int
 on_begin_headers(
     nghttp2_session *session, const nghttp2_frame *frame, void *user)
@@ -78,7 +108,7 @@ on_begin_headers(
 		x = exchange_new(k->conn);
 		if (x == NULL)
 			return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-		x->stream_id = frame->hd.stream_id;
+		x->stream_id = k->last_id = frame->hd.stream_id;
 		loop_timer_init(&x->deadline, s->loop, too_late);
 		loop_timer_start(&x->deadline, s->set.request_ms);
 		nghttp2_session_set_stream_user_data(session, x->stream_id, x);
@@ -204,6 +234,9 @@ callbacks_new(void)
 
 	if (nghttp2_session_callbacks_new(&cb) != 0)
 		return NULL;
+	nghttp2_session_callbacks_set_on_begin_frame_callback(
+	    cb, on_begin_frame);
+	nghttp2_session_callbacks_set_on_frame_send_callback(cb, on_frame_sent);
 	nghttp2_session_callbacks_set_on_begin_headers_callback(
 	    cb, on_begin_headers);
 	nghttp2_session_callbacks_set_on_header_callback(cb, on_header);
@@ -367,6 +400,40 @@ pace(struct server_h2 *k)
 	}
 }
 
+/*
+ * All is said.  Closing while bytes of the peer are unread would be a reset,
+ * which overtakes what was said: they are read for a moment, and thrown away.
+ */
+static void
+linger(struct server_connection *c)
+{
+	struct server_h2 *k = c->h2;
+	struct list_node *n;
+
+	k->is_lingering = 1;
+	while ((n = list_first(&c->exchanges)) != NULL)
+		drop(k, container_of(n, struct exchange, node));
+	stream_finish(c->stream);
+	stream_want(c->stream, LOOP_READ);
+	loop_timer_start(&c->deadline, SERVER_LINGER_MS);
+}
+
+static void
+discard(struct server_connection *c)
+{
+	struct server *s = c->server;
+	size_t got;
+
+	switch (stream_read(c->stream, s->in, sizeof s->in, &got)) {
+	case IO_DONE:
+	case IO_WAIT:
+		return;
+	case IO_END:
+	case IO_FAILED:
+		server_connection_close(c);
+	}
+}
+
 static void
 go_on(struct server_connection *c)
 {
@@ -374,12 +441,15 @@ go_on(struct server_connection *c)
 	struct server *s = c->server;
 	struct error e;
 
-	if (c->is_doomed)
+	if (c->is_doomed || k->is_lingering)
 		return;
 	for (int i = 0; i < 4; i++) {
-		if (h2_write(&k->h2, s->out, sizeof s->out, &e) == -1 ||
-		    h2_is_over(&k->h2)) {
+		if (h2_write(&k->h2, s->out, sizeof s->out, &e) == -1) {
 			server_connection_close(c);
+			return;
+		}
+		if (h2_is_over(&k->h2)) {
+			linger(c);
 			return;
 		}
 		if (k->h2.out.n > 0)
@@ -389,7 +459,7 @@ go_on(struct server_connection *c)
 			break;
 	}
 	if (k->is_closing && c->exchanges.length == 0 && k->h2.out.n == 0) {
-		server_connection_close(c);
+		linger(c);
 		return;
 	}
 	pace(k);
@@ -405,8 +475,10 @@ ready(struct stream *st, int what)
 	struct error e;
 
 	server_connection_enter(c);
-	if ((what & LOOP_READ) &&
-	    h2_read(&k->h2, s->in, sizeof s->in, &e) == -1) {
+	if (k->is_lingering)
+		discard(c);
+	else if ((what & LOOP_READ) &&
+		 h2_read(&k->h2, s->in, sizeof s->in, &e) == -1) {
 		h2_write(&k->h2, s->out, sizeof s->out, &e);
 		server_connection_close(c);
 	}

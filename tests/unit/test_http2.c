@@ -631,6 +631,94 @@ floods_from_a_client_end_its_connection_only(void **state)
 	free(f);
 }
 
+/* What a frame of this type in got says first; -1 when there is none. */
+static long
+find_frame(const struct text *got, int type, unsigned at)
+{
+	size_t i = 0;
+
+	while (i + 9 <= got->n) {
+		const unsigned char *p = (const unsigned char *)got->p + i;
+		size_t n = (size_t)p[0] << 16 | (size_t)p[1] << 8 | p[2];
+
+		if (p[3] == type && i + 9 + at + 4 <= got->n)
+			return (long)p[9 + at] << 24 | p[10 + at] << 16 |
+			       p[11 + at] << 8 | p[12 + at];
+		i += 9 + n;
+	}
+	return -1;
+}
+
+static void
+a_broken_client_is_told_why_before_the_end(void **state)
+{
+	static const char get[] = "\x82\x86\x04\x04/not\x01\x01h";
+	struct frames *f = malloc(sizeof *f);
+	char zeros[8] = {0};
+	struct echo ec;
+	struct text got;
+
+	(void)state;
+	for (int kind = 0; kind < 4; kind++) {
+		echo_start(&ec, ECHO_H2C, NULL);
+		text_init(&got, 16 * MIB);
+		preface(f);
+		if (kind < 3)
+			frame(f, HEADERS, END_HEADERS | END_STREAM, 5, get,
+			    sizeof get - 1);
+		if (kind == 0) /* more of what it has ended */
+			frame(f, DATA, END_STREAM, 5, "abc", 3);
+		if (kind == 1)
+			frame(f, HEADERS, END_HEADERS | END_STREAM, 5, get,
+			    sizeof get - 1);
+		if (kind == 2) /* a number that was passed over */
+			frame(f, HEADERS, END_HEADERS | END_STREAM, 3, get,
+			    sizeof get - 1);
+		if (kind == 3) { /* in order: it leaves, and goes on talking */
+			frame(f, GOAWAY, 0, 0, "\0\0\0\0\0\0\0\0", 8);
+			for (int i = 0; i < 50; i++)
+				frame(f, PING, 0, 0, zeros, 8);
+		}
+		send_to_server(&ec, f, &got);
+		assert_int_equal(find_frame(&got, GOAWAY, 4),
+		    kind < 2    ? 5    /* STREAM_CLOSED */
+		    : kind == 2 ? 1    /* PROTOCOL_ERROR */
+				: -1); /* nothing is wrong */
+		text_release(&got);
+		echo_stop(&ec);
+	}
+	free(f);
+}
+
+/* Frames that crossed our reset on their way are no fault of the peer's. */
+static void
+what_crosses_a_refusal_is_ignored(void **state)
+{
+	struct server_settings s = {.request_body_max = 100};
+	static const char get[] = "\x82\x86\x04\x04/not\x01\x01h";
+	static char full[1000];
+	struct frames *f = malloc(sizeof *f);
+	struct echo ec;
+	struct text got;
+
+	(void)state;
+	echo_start(&ec, ECHO_H2C, &s);
+	text_init(&got, 16 * MIB);
+	preface(f);
+	frame(f, HEADERS, END_HEADERS, 1, get, sizeof get - 1);
+	for (int i = 0; i < 20; i++)
+		frame(f, DATA, 0, 1, full, sizeof full);
+	frame(f, HEADERS, END_HEADERS | END_STREAM, 3, get, sizeof get - 1);
+	for (int i = 0; i < 20; i++)
+		frame(f, DATA, 0, 1, full, sizeof full);
+	assert_int_equal(send_to_server(&ec, f, &got), 0);
+	assert_int_equal(find_frame(&got, GOAWAY, 4), -1);
+	assert_int_equal(ec.requests, 1);
+	text_release(&got);
+	echo_stop(&ec);
+	free(f);
+}
+
 /* libcurl does: it is no flood. */
 static void
 a_client_that_resets_what_is_done_is_served_on(void **state)
@@ -721,6 +809,8 @@ main(void)
 	    TEST(a_bomb_of_header_fields_is_refused),
 	    TEST(a_refused_stream_is_sent_again_and_a_reset_one_is_not),
 	    TEST(floods_from_a_client_end_its_connection_only),
+	    TEST(a_broken_client_is_told_why_before_the_end),
+	    TEST(what_crosses_a_refusal_is_ignored),
 	    TEST(a_client_that_resets_what_is_done_is_served_on),
 	    TEST(a_client_that_opens_no_window_is_bounded_and_sent_away),
 	};
