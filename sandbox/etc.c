@@ -26,6 +26,19 @@ static const struct {
 		      "hosts: files dns\nnetworks: files\nprotocols: files\n"
 		      "services: files\n"},
     {"ld.so.conf", "/usr/local/lib\n"},
+    /* What is looked up by name; the rest of the registries nobody misses. */
+    {"protocols", "ip 0 IP\nicmp 1 ICMP\ntcp 6 TCP\nudp 17 UDP\n"
+		  "ipv6 41 IPv6\nipv6-icmp 58 IPv6-ICMP\n"},
+    {"services", "echo 7/tcp\necho 7/udp\ndiscard 9/tcp\ndiscard 9/udp\n"
+		 "ftp 21/tcp\nssh 22/tcp\ntelnet 23/tcp\nsmtp 25/tcp mail\n"
+		 "domain 53/tcp\ndomain 53/udp\ntftp 69/udp\n"
+		 "http 80/tcp www\npop3 110/tcp\nntp 123/udp\n"
+		 "imap2 143/tcp imap\nsnmp 161/udp\nldap 389/tcp\n"
+		 "https 443/tcp\nhttps 443/udp\nsubmissions 465/tcp smtps\n"
+		 "syslog 514/udp\nsubmission 587/tcp\nldaps 636/tcp\n"
+		 "rsync 873/tcp\nimaps 993/tcp\npop3s 995/tcp\n"
+		 "mysql 3306/tcp\npostgresql 5432/tcp\namqp 5672/tcp\n"
+		 "redis 6379/tcp\nhttp-alt 8080/tcp\ngit 9418/tcp\n"},
     /* A folder that is shown belongs to nobody inside; that is no danger. */
     {"gitconfig", "[safe]\n\tdirectory = *\n"},
 };

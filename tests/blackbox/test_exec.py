@@ -13,7 +13,7 @@ import pytest
 
 from conftest import wait_until
 from test_escape import (ROOT, SOMEBODY, WHO, Cage, below, reachable,
-                         workspace)
+                         on_terminal, workspace)
 
 
 @pytest.fixture(params=WHO)
@@ -247,6 +247,25 @@ def test_the_place(cage):
                          "agent:/workspace"]
     assert "UTF-8" in lines
     assert cage.sh("pwd", "--chdir", "/usr/lib").stdout == "/usr/lib\n"
+
+
+def test_names_of_services_and_protocols_are_known(cage):
+    r = cage.sh("getent services https ssh domain/udp; getent protocols tcp; "
+                "python3 -c 'import socket as s; print(s.getservbyname("
+                "\"http\"), s.getprotobyname(\"udp\"))'")
+    assert r.returncode == 0, r
+    assert r.stdout.split() == ["https", "443/tcp", "ssh", "22/tcp", "domain",
+                                "53/udp", "tcp", "6", "TCP", "80", "17"]
+
+
+@pytest.mark.parametrize("named", [(), ("--env", "TERM=vt100")])
+def test_the_terminal_has_a_kind(cage, named):
+    """Not the caller's, of which nothing goes in; its own unless named."""
+    words = cage.words("-t", *named, "--", "sh", "-c", "echo [$TERM]; tput am")
+    status, shown = on_terminal(words, cage.skep.env | {"TERM": "linux"})
+    assert status == 0 and \
+        (b"[vt100]" if named else b"[xterm-256color]") in shown, shown
+    assert cage.sh("echo $TERM").stdout == "dumb\n"
 
 
 # -------------------------------------------------------------------- workspaces
