@@ -163,6 +163,10 @@ agent_check(struct table_reader *r, int v, void *at)
 		    r, json_get(r->doc, v, "name"), "the name is empty");
 	if (a->sandbox.profile == NULL)
 		a->sandbox.profile = profile_builtin("draft");
+	a->sandbox.profile =
+	    manifest_grants_apply(r->arena, a->manifest, a->sandbox.profile);
+	if (a->sandbox.profile == NULL)
+		return table_complain(r, v, "out of memory");
 	if (a->sandbox.rootfs != NULL &&
 	    apply_rootfs(r, json_get(r->doc, v, "sandbox"), &a->sandbox) == -1)
 		status = -1;

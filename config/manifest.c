@@ -14,63 +14,6 @@
 #include "engine/base/os.h"
 #include "net/json_write.h"
 
-/* --- grants --- */
-
-/* A folder that may be granted: absolute, not "/", without "..". */
-static int
-check_granted(struct table_reader *r, int v, const char *path)
-{
-	struct span rest = span_of(path);
-
-	if (path[0] != '/')
-		return table_complain(r, v, "%s is not absolute", path);
-	if (path[strspn(path, "/.")] == '\0')
-		return table_complain(r, v, "%s would grant everything", path);
-	while (rest.p != NULL)
-		if (span_is(span_cut(&rest, '/'), ".."))
-			return table_complain(
-			    r, v, "%s contains ..; write it out", path);
-	return 0;
-}
-
-static int
-grant_check(struct table_reader *r, int v, void *at)
-{
-	struct manifest_grant *g = at;
-
-	if (r->untrusted)
-		return table_complain(r, v,
-		    "a task cannot grant itself paths; grants stand in the "
-		    "agent or its manifest file");
-	if (g->host_path == NULL)
-		g->host_path = g->path;
-	if (check_granted(r, v, g->path) == -1)
-		return -1;
-	return check_granted(r, v, g->host_path);
-}
-
-#define GRANT(member) .offset = offsetof(struct manifest_grant, member)
-
-static const struct field grant_fields[] = {
-    {"path", FIELD_TEXT, FIELD_REQUIRED, GRANT(path),
-	.doc = "a folder, absolute, inside"},
-    {"read_only", FIELD_BOOL, GRANT(read_only),
-	.doc = "whether it cannot be written"},
-    {"description", FIELD_TEXT, FIELD_NULLABLE, GRANT(description),
-	.doc = "for people and the model"},
-    {"host_path", FIELD_TEXT, FIELD_NULLABLE, GRANT(host_path),
-	.doc = "the folder outside; the same when left out"},
-    {.name = NULL},
-};
-
-static const struct table grant_table = {
-    .name = "grant",
-    .doc = "A folder of the host that may be used.",
-    .bytes = sizeof(struct manifest_grant),
-    .fields = grant_fields,
-    .check = grant_check,
-};
-
 /* --- the manifest --- */
 
 static const char *const allowlist[] = {"ls", "find", "stat", "cat", "less",
@@ -96,7 +39,8 @@ static const struct field manifest_fields[] = {
 	.offset_n = offsetof(struct manifest, groups_n),
 	.table = &manifest_group_table, .doc = "groups that exist inside"},
     {"extra_path_grants", FIELD_LIST, AT(grants),
-	.offset_n = offsetof(struct manifest, grants_n), .table = &grant_table,
+	.offset_n = offsetof(struct manifest, grants_n),
+	.table = &manifest_grant_table,
 	.doc = "folders of the host that may be used"},
     {"remote_mount_command_allowlist", FIELD_TEXTS, AT(command_allowlist),
 	.doc = "commands the model is told to use on remote mounts"},
@@ -104,14 +48,15 @@ static const struct field manifest_fields[] = {
 };
 
 static int
-root_check(struct table_reader *r, int v, void *at)
+manifest_check(struct table_reader *r, int v, void *at)
 {
-	const struct manifest *m = at;
+	struct manifest *m = at;
+	int grants = json_get(r->doc, v, "extra_path_grants");
 
 	if (strcmp(m->root, MANIFEST_ROOT) != 0)
 		return table_complain(r, json_get(r->doc, v, "root"),
 		    "the root is always %s", MANIFEST_ROOT);
-	return 0;
+	return manifest_grants_check(r, grants, m);
 }
 
 const struct table manifest_table = {
@@ -119,7 +64,7 @@ const struct table manifest_table = {
     .doc = "What a fresh workspace contains.",
     .bytes = sizeof(struct manifest),
     .fields = manifest_fields,
-    .check = root_check,
+    .check = manifest_check,
     .defs = manifest_entry_defs,
 };
 
@@ -128,9 +73,14 @@ const struct table manifest_table = {
 static int
 is_open(const struct manifest_entry *entry)
 {
-	return (entry->src != NULL && vars_occur(span_of(entry->src))) ||
-	       (entry->type == ENTRY_FILE && !entry->is_base64 &&
-		   vars_occur(entry->content));
+	const char *names[] = {
+	    entry->src, entry->git.repo, entry->git.ref, entry->git.subpath};
+
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		if (names[i] != NULL && vars_occur(span_of(names[i])))
+			return 1;
+	return entry->type == ENTRY_FILE && !entry->is_base64 &&
+	       vars_occur(entry->content);
 }
 
 /* Is the source there, and of the kind that the entry names? */
@@ -152,8 +102,9 @@ check_source(struct table_reader *r, const struct manifest *m,
 	if (path == NULL)
 		return table_complain(r, v, "out of memory");
 	if (stat(path, &st) == -1)
-		return table_complain(
-		    r, v, "source %s: %s", path, strerror(errno));
+		return table_complain(r, v, "%ssource %s: %s",
+		    errno == ENOENT ? "path_not_found: " : "", path,
+		    strerror(errno));
 	must_be_dir = entry->type == ENTRY_LOCAL_DIR;
 	if (must_be_dir ? !S_ISDIR(st.st_mode) : !S_ISREG(st.st_mode))
 		return table_complain(r, v, "source %s is not a %s", path,

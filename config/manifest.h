@@ -16,12 +16,14 @@
 
 #include <stdint.h>
 
+#include "config/secret_ref.h"
 #include "config/text_list.h"
 #include "engine/base/span.h"
 
 struct arena;
 struct complaints;
 struct error;
+struct profile;
 struct table;
 struct table_reader;
 struct vars;
@@ -35,6 +37,36 @@ enum entry_type {
 };
 
 const char *entry_type_name(enum entry_type type);
+int entry_type_is_folder(enum entry_type type);
+
+/* How an archive is written. */
+enum archive_format { ARCHIVE_AUTO, ARCHIVE_TAR, ARCHIVE_TAR_GZ, ARCHIVE_ZIP };
+
+const char *archive_format_name(enum archive_format format);
+
+/* How much an archive may hold when nothing else is said. */
+#define ARCHIVE_INPUT_BYTES 1073741824.0
+#define ARCHIVE_EXTRACTED_BYTES 4294967296.0
+#define ARCHIVE_MEMBERS 100000
+#define ARCHIVE_MEMBERS_MAX 1000000
+
+struct archive_limits {
+	uint64_t input_bytes, extracted_bytes;
+	uint64_t members;
+};
+
+struct manifest_archive {
+	enum archive_format format;
+	struct archive_limits limits;
+};
+
+/* What of which repository; what may be replaced by ${...} was not yet. */
+struct manifest_git {
+	const char *host;    /* NAME or NAME:PORT */
+	const char *repo;    /* its path at the host, without the first '/' */
+	const char *ref;     /* branch, tag or commit; NULL: the default */
+	const char *subpath; /* NULL: all of it */
+};
 
 struct manifest_entry {
 	enum entry_type type;
@@ -46,18 +78,27 @@ struct manifest_entry {
 	uint32_t mode;       /* permission bits, 0755 by default */
 	struct span content; /* FILE: the bytes (base64 already decoded) */
 	int is_base64;       /* FILE: was given so; no variables in it */
-	const char *src;     /* LOCAL_FILE, LOCAL_DIR; NULL: an empty folder */
+	const char *src;     /* LOCAL_*, ARCHIVE; NULL: an empty folder */
 	const char *folder;  /* absolute: src is relative to it */
-	int at;              /* its key's token, while it is read */
+	struct manifest_git git;
+	struct manifest_archive archive;
+	int at; /* its key's token, while it is read */
 };
 
+/*
+ * A variable of the commands' environment.  A secret is given as a reference
+ * and only to commands whose whole line fits one of its patterns.
+ */
 struct manifest_variable {
 	const char *name;
 	const char *description;
 	int ephemeral;
-	struct span value; /* NUL-terminated */
+	struct span value;         /* NUL-terminated; of a secret: empty */
+	struct secret_ref secret;  /* kind SECRET_NOWHERE: it is none */
+	struct text_list commands; /* patterns; of a secret only */
 };
 
+/* In the order of path: an outer folder before what lies in it. */
 struct manifest_grant {
 	const char *path;      /* inside: absolute, not "/" */
 	const char *host_path; /* outside; path when it was not given */
@@ -117,6 +158,14 @@ const struct manifest *manifest_expand(struct arena *arena,
     const struct manifest *m, const struct vars *vars, struct error *e);
 
 /*
+ * p with the grants of m (which may be NULL) as mounts; p itself when there
+ * are none, NULL when arena is full.  A profile's identity has its mounts in
+ * it, so evidence tells one from the other.
+ */
+const struct profile *manifest_grants_apply(
+    struct arena *arena, const struct manifest *m, const struct profile *p);
+
+/*
  * Where an entry's src is to be opened: *folder (absolute; the entry's own or
  * a grant's) and *below, relative to it ("." when it is the folder itself).
  * Open *below with openat2(RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS).  -1 and *e
@@ -125,6 +174,18 @@ const struct manifest *manifest_expand(struct arena *arena,
 int manifest_source(struct arena *arena, const struct manifest *m,
     const struct manifest_entry *entry, const char **folder, const char **below,
     struct error *e);
+
+/*
+ * Whether a git_repo entry names what may be asked for: 0, or -1, *e
+ * (MANIFEST) and the member at fault.  Faults of a subpath are named "empty",
+ * "absolute", "windows_path" or "parent_traversal".  What holds a variable is
+ * checked once that is replaced.
+ */
+int manifest_git_check(
+    const struct manifest_git *git, const char **member, struct error *e);
+
+/* Can it be nothing but a commit?  7 to 40 hexadecimal digits. */
+int manifest_git_is_commit(const char *ref);
 
 /*
  * The one normaliser of workspace paths: '\' becomes '/', "." and empty parts

@@ -2,203 +2,17 @@
  * The entries of a manifest: a tree in the file, flat in memory.
  *
  * The tree is walked with a stack of its own, whose depth the document's
- * ceiling bounds.  Each entry is read by the table of its type.
+ * ceiling bounds.  Each entry is read by manifest_types.c.
  */
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "config/manifest_private.h"
-#include "config/vars.h"
 #include "engine/base/arena.h"
 #include "engine/base/check.h"
 #include "engine/base/limits.h"
-#include "engine/base/text.h"
-#include "net/base64.h"
 #include "net/json.h"
-#include "net/json_write.h"
-
-/* --- permissions: {owner, group, other, directory} or as `ls -l` --- */
-
-struct permissions {
-	int64_t owner, group, other;
-	int directory;
-};
-
-#define BITS(name_, preset_)                                             \
-	{                                                                \
-		.name = #name_, .type = FIELD_INT,                       \
-		.offset = offsetof(struct permissions, name_), .max = 7, \
-		.preset = preset_, .doc = "4 read, 2 write, 1 execute"   \
-	}
-
-static const struct field permission_fields[] = {
-    BITS(owner, 7),
-    BITS(group, 0),
-    BITS(other, 0),
-    {"directory", FIELD_BOOL, .offset = offsetof(struct permissions, directory),
-	.doc = "whether they are a folder's"},
-    {.name = NULL},
-};
-
-static const struct table permission_table = {
-    .name = "permissions",
-    .doc = "Who may do what.",
-    .bytes = sizeof(struct permissions),
-    .fields = permission_fields,
-};
-
-static int
-mode_read(struct table_reader *r, int v, void *at)
-{
-	uint32_t *mode = at;
-	struct permissions p;
-	const char *text;
-
-	if (json_type(r->doc, v) == JSON_STRING) {
-		if (table_text(r, v, &text) == -1)
-			return -1;
-		if (manifest_mode_from_ls(span_of(text), mode) == -1)
-			return table_complain(r, v,
-			    "not permissions as `ls -l` prints them, such as "
-			    "\"-rwxr-x---\"");
-		return 0;
-	}
-	if (json_type(r->doc, v) != JSON_OBJECT)
-		return table_complain_type(r, v,
-		    "{\"owner\": 7, \"group\": 5, \"other\": 5} or "
-		    "\"-rwxr-xr-x\"");
-	if (table_read(r, &permission_table, v, &p) == -1)
-		return -1;
-	*mode = (uint32_t)(p.owner << 6 | p.group << 3 | p.other);
-	return 0;
-}
-
-static void
-mode_schema(struct json_writer *w)
-{
-	json_put_array(w, "oneOf");
-	json_write_object(w);
-	json_put_str(w, "type", "string");
-	json_write_end(w);
-	json_write_object(w);
-	table_schema_of(&permission_table, w);
-	json_write_end(w);
-	json_write_end(w);
-}
-
-static const struct field_custom mode_custom = {mode_read, NULL, mode_schema};
-
-/* --- children, which the walk below reads --- */
-
-static int
-children_read(struct table_reader *r, int v, void *at)
-{
-	(void)r;
-	(void)v;
-	(void)at;
-	return 0;
-}
-
-static void
-entries_schema(struct json_writer *w)
-{
-	json_put_str(w, "type", "object");
-	json_put_object(w, "additionalProperties");
-	json_put_str(w, "$ref", "#/$defs/entry");
-	json_write_end(w);
-}
-
-static const struct field_custom children_custom = {
-    children_read, NULL, entries_schema};
-
-/* --- the types --- */
-
-enum encoding { ENCODING_TEXT, ENCODING_BASE64 };
-static const char *const encoding_names[] = {"utf-8", "base64", NULL};
-
-/* One entry as it stands in the file. */
-struct written {
-	struct manifest_entry entry;
-	enum encoding encoding;
-	int is_dir;
-	struct span content_base64;
-};
-
-#define AT(member) .offset = offsetof(struct written, member)
-#define COMMON                                                                 \
-	{"type", FIELD_NOTHING, .doc = "what it is"},                          \
-	    {"description", FIELD_TEXT, FIELD_NULLABLE, AT(entry.description), \
-		.doc = "for people and the model"},                            \
-	    {"ephemeral", FIELD_BOOL, AT(entry.ephemeral),                     \
-		.doc = "not part of snapshots"},                               \
-	    {"group", FIELD_TEXT, FIELD_NULLABLE, AT(entry.group),             \
-		.doc = "the group it belongs to"},                             \
-	    {"is_dir", FIELD_BOOL, FIELD_NULLABLE, AT(is_dir), .preset = -1,   \
-		.doc = "follows from the type"},                               \
-	{                                                                      \
-		"permissions", FIELD_CUSTOM, FIELD_NULLABLE, AT(entry.mode),   \
-		    .custom = &mode_custom,                                    \
-		    .doc = "owner, group, other; default 7 5 5"                \
-	}
-
-static const struct field dir_fields[] = {
-    COMMON,
-    {"children", FIELD_CUSTOM, FIELD_NULLABLE, .custom = &children_custom,
-	.doc = "entries inside"},
-    {.name = NULL},
-};
-
-static const struct field file_fields[] = {
-    COMMON,
-    {"content", FIELD_BYTES, FIELD_NULLABLE, AT(entry.content),
-	.doc = "its text, with ${...} replaced"},
-    {"encoding", FIELD_CHOICE, AT(encoding), .names = encoding_names,
-	.doc = "how content is written"},
-    {"content_base64", FIELD_BYTES, FIELD_NULLABLE, AT(content_base64),
-	.doc = "its bytes, instead of content"},
-    {.name = NULL},
-};
-
-static const struct field local_file_fields[] = {
-    COMMON,
-    {"src", FIELD_TEXT, FIELD_REQUIRED, AT(entry.src),
-	.doc = "a file of the host, below the folder of this file"},
-    {.name = NULL},
-};
-
-static const struct field local_dir_fields[] = {
-    COMMON,
-    {"src", FIELD_TEXT, FIELD_NULLABLE, AT(entry.src),
-	.doc = "a folder of the host, below the folder of this file"},
-    {.name = NULL},
-};
-
-#define TABLE(name, fields, doc)                                         \
-	{                                                                \
-		name, doc, sizeof(struct written), fields, NULL, NULL, 1 \
-	}
-
-static const struct table type_tables[ENTRY_TYPES] = {
-    [ENTRY_DIR] = TABLE("dir", dir_fields, "A folder with its children."),
-    [ENTRY_FILE] = TABLE("file", file_fields, "A file with this content."),
-    [ENTRY_LOCAL_FILE] =
-	TABLE("local_file", local_file_fields, "A copy of a file."),
-    [ENTRY_LOCAL_DIR] = TABLE("local_dir", local_dir_fields,
-	"A copy of the regular files of a folder."),
-};
-
-static const char *const type_names[] = {
-#define ENTRY(TYPE, name, doc) #name,
-#include "config/entries.def"
-    NULL};
-
-const char *
-entry_type_name(enum entry_type type)
-{
-	CHECK((unsigned)type < ENTRY_TYPES);
-	return type_names[type];
-}
 
 /* --- the walk --- */
 
@@ -217,122 +31,6 @@ struct walk {
 	struct level level[LIMIT_JSON_DEPTH];
 	int status;
 };
-
-static int
-read_type(struct table_reader *r, int v, enum entry_type *type)
-{
-	int t = json_get(r->doc, v, "type");
-	struct span s;
-
-	if (json_type(r->doc, v) != JSON_OBJECT)
-		return table_complain_type(r, v, "an entry: an object");
-	if (t == -1)
-		return table_complain(r, v,
-		    "\"type\" is missing; registered types: dir, file, "
-		    "local_file, local_dir");
-	for (unsigned i = 0; i < ENTRY_TYPES; i++)
-		if (json_is(r->doc, t, type_names[i])) {
-			*type = (enum entry_type)i;
-			return 0;
-		}
-	if (json_type(r->doc, t) != JSON_STRING)
-		return table_complain_type(r, t, "the name of a type");
-	s = json_inner(r->doc, t);
-	return table_complain(r, t,
-	    "Unknown entry type `%.*s`. Registered types: dir, file, "
-	    "local_file, local_dir",
-	    s.n < 64 ? (int)s.n : 64, s.p);
-}
-
-static int
-decode(struct table_reader *r, int v, struct span base64, struct span *out)
-{
-	struct text t;
-	struct error e;
-	int status = 0;
-
-	text_init(&t, LIMIT_CONFIG_FILE);
-	if (base64_decode(base64, &t, &e) == -1)
-		status = table_complain(
-		    r, v, "the content is not base64: %s", e.text);
-	else {
-		/* arena_strndup: so that an empty file has bytes, too. */
-		out->p = arena_strndup(r->arena, t.p != NULL ? t.p : "", t.n);
-		out->n = t.n;
-		if (out->p == NULL)
-			status = table_complain(r, v, "out of memory");
-	}
-	text_release(&t);
-	return status;
-}
-
-static int
-check_content(struct table_reader *r, int v, struct written *w)
-{
-	struct span base64 = w->content_base64;
-	struct error e;
-	size_t at;
-
-	if (base64.p != NULL && w->entry.content.p != NULL)
-		return table_complain(
-		    r, v, "content and content_base64: give one of them");
-	if (w->encoding == ENCODING_BASE64)
-		base64 = w->entry.content;
-	if (base64.p != NULL) {
-		w->entry.is_base64 = 1;
-		return decode(r, v, base64, &w->entry.content);
-	}
-	if (w->entry.content.p == NULL)
-		w->entry.content = span_of("");
-	if (vars_check(w->entry.content, &at, &e) == -1)
-		return table_complain(
-		    r, json_get(r->doc, v, "content"), "%s", e.text);
-	return 0;
-}
-
-static int
-check_src(struct table_reader *r, int v, struct manifest_entry *entry)
-{
-	int src = json_get(r->doc, v, "src");
-	struct error e;
-	size_t at;
-
-	entry->folder = r->folder;
-	if (entry->src == NULL)
-		return 0;
-	if (entry->src[0] == '\0')
-		return table_complain(r, src, "the path is empty");
-	if (vars_check(span_of(entry->src), &at, &e) == -1)
-		return table_complain(r, src, "%s", e.text);
-	return 0;
-}
-
-/* One entry, without what is below it. */
-static int
-read_entry(struct table_reader *r, int v, struct manifest_entry *out)
-{
-	struct written w;
-	enum entry_type type;
-
-	if (read_type(r, v, &type) == -1 ||
-	    table_read(r, &type_tables[type], v, &w) == -1)
-		return -1;
-	if (json_get(r->doc, v, "permissions") == -1 ||
-	    json_type(r->doc, json_get(r->doc, v, "permissions")) == JSON_NULL)
-		w.entry.mode = MANIFEST_MODE_DEFAULT;
-	w.entry.type = type;
-	if (w.is_dir != -1 &&
-	    w.is_dir != (type == ENTRY_DIR || type == ENTRY_LOCAL_DIR))
-		return table_complain(r, json_get(r->doc, v, "is_dir"),
-		    "does not fit the type; leave it out");
-	if (type == ENTRY_FILE && check_content(r, v, &w) == -1)
-		return -1;
-	if ((type == ENTRY_LOCAL_FILE || type == ENTRY_LOCAL_DIR) &&
-	    check_src(r, v, &w.entry) == -1)
-		return -1;
-	*out = w.entry;
-	return 0;
-}
 
 static struct manifest_entry *
 new_entry(struct walk *w)
@@ -412,7 +110,7 @@ step(struct walk *w)
 
 	l->key = json_next(r->doc, l->object, key);
 	entry = path != NULL ? new_entry(w) : NULL;
-	if (entry == NULL || read_entry(r, v, entry) == -1) {
+	if (entry == NULL || manifest_entry_read(r, v, entry) == -1) {
 		w->n -= entry != NULL;
 		w->status = -1;
 		return;
@@ -462,8 +160,7 @@ check_above(struct table_reader *r, const struct manifest_entry *entry,
 			continue;
 		above[length] = '\0';
 		parent = find(sorted, n, above);
-		if (parent != NULL && (parent->type == ENTRY_FILE ||
-					  parent->type == ENTRY_LOCAL_FILE))
+		if (parent != NULL && !entry_type_is_folder(parent->type))
 			return table_complain(r, entry->at,
 			    "manifest path lies below a file: %s", entry->path);
 	}
@@ -517,19 +214,4 @@ entries_read(struct table_reader *r, int v, void *at)
 }
 
 const struct field_custom manifest_entries_custom = {
-    entries_read, manifest_entries_write, entries_schema};
-
-/* "entry" is one of the types; "children" refers back to it. */
-void
-manifest_entry_defs(struct json_writer *w)
-{
-	json_put_object(w, "entry");
-	json_put_array(w, "oneOf");
-	for (unsigned i = 0; i < ENTRY_TYPES; i++) {
-		json_write_object(w);
-		table_schema_of(&type_tables[i], w);
-		json_write_end(w);
-	}
-	json_write_end(w);
-	json_write_end(w);
-}
+    entries_read, manifest_entries_write, manifest_entries_schema};

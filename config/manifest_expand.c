@@ -91,7 +91,7 @@ manifest_source(struct arena *arena, const struct manifest *m,
 	if (*below != NULL)
 		return 0;
 	return error_set(e, ERROR_MANIFEST, 0,
-	    "source %s lies outside %s; put it there, or add a path grant for "
+	    "outside_base_dir: source %s lies outside %s; put it there, or add a path grant for "
 	    "its folder to the agent's manifest",
 	    entry->src, entry->folder);
 }
@@ -115,23 +115,57 @@ expand_text(struct arena *arena, struct span s, const struct vars *vars,
 	return status;
 }
 
+/* A path or name in place; 1 when it held a variable, 0, or -1 and *e. */
+static int
+expand_name(struct arena *arena, const char **name, const struct vars *vars,
+    struct error *e)
+{
+	struct span s;
+
+	if (*name == NULL || !vars_occur(span_of(*name)))
+		return 0;
+	if (expand_text(arena, span_of(*name), vars, &s, e) == -1)
+		return -1;
+	if (s.n == 0 || memchr(s.p, '\0', s.n) != NULL)
+		return error_set(e, ERROR_MANIFEST, 0,
+		    "its source is no path once its variables are in");
+	*name = s.p;
+	return 1;
+}
+
+static int
+expand_git(struct arena *arena, struct manifest_git *git,
+    const struct vars *vars, struct error *e)
+{
+	const char **names[] = {&git->repo, &git->ref, &git->subpath};
+	const char *member;
+
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+		if (expand_name(arena, names[i], vars, e) == -1)
+			return -1;
+		/* A value that looks like a variable is none. */
+		if (*names[i] != NULL && vars_occur(span_of(*names[i])))
+			return error_set(e, ERROR_MANIFEST, 0,
+			    "${ cannot stand in the %s",
+			    i == 0   ? "repo"
+			    : i == 1 ? "ref"
+				     : "subpath");
+	}
+	return manifest_git_check(git, &member, e);
+}
+
 static int
 expand_entry(struct arena *arena, const struct manifest *m,
     struct manifest_entry *entry, const struct vars *vars, struct error *e)
 {
 	const char *folder, *below;
-	struct span s;
+	int changed = expand_name(arena, &entry->src, vars, e);
 
-	if (entry->src != NULL && vars_occur(span_of(entry->src))) {
-		if (expand_text(arena, span_of(entry->src), vars, &s, e) == -1)
-			return -1;
-		if (s.n == 0 || memchr(s.p, '\0', s.n) != NULL)
-			return error_set(e, ERROR_MANIFEST, 0,
-			    "its source is no path once its variables are in");
-		entry->src = s.p;
-		if (manifest_source(arena, m, entry, &folder, &below, e) == -1)
-			return -1;
-	}
+	if (changed == -1 || (changed == 1 && manifest_source(arena, m, entry,
+						  &folder, &below, e) == -1))
+		return -1;
+	if (entry->type == ENTRY_GIT_REPO)
+		return expand_git(arena, &entry->git, vars, e);
 	if (entry->type == ENTRY_FILE && !entry->is_base64 &&
 	    vars_occur(entry->content))
 		return expand_text(
@@ -278,8 +312,7 @@ check_merge(const struct manifest *more, const struct index *more_at,
 
 		if (above == NULL || index_find(more_at, above->path) != NULL)
 			continue;
-		if (above->type == ENTRY_FILE ||
-		    above->type == ENTRY_LOCAL_FILE)
+		if (!entry_type_is_folder(above->type))
 			return error_set(e, ERROR_MANIFEST, 0,
 			    "manifest path lies below a file of the agent's "
 			    "manifest: %s",

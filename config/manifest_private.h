@@ -11,13 +11,26 @@
 
 /* manifest_entries.c: the member "entries". */
 extern const struct field_custom manifest_entries_custom;
-/* Members of an entry for "$defs". */
-void manifest_entry_defs(struct json_writer *w);
 
-/* manifest_environment.c: "environment", "users", one group. */
+/* manifest_types.c: one entry, without what is below it; "$defs". */
+int manifest_entry_read(
+    struct table_reader *r, int v, struct manifest_entry *out);
+void manifest_entry_defs(struct json_writer *w);
+void manifest_entries_schema(struct json_writer *w);
+
+/* manifest_permissions.c */
+extern const struct field_custom manifest_mode_custom;
+
+/* manifest_environment.c */
 extern const struct field_custom manifest_environment_custom;
+
+/* manifest_users.c: "users", one group. */
 extern const struct field_custom manifest_users_custom;
 extern const struct table manifest_group_table;
+
+/* manifest_grants.c: one grant; all of them, which it puts in order. */
+extern const struct table manifest_grant_table;
+int manifest_grants_check(struct table_reader *r, int v, struct manifest *m);
 
 /* manifest_write.c */
 void manifest_entries_write(

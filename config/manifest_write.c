@@ -39,9 +39,38 @@ write_content(struct json_writer *w, const struct manifest_entry *entry)
 }
 
 static void
+put_or_null(struct json_writer *w, const char *key, const char *value)
+{
+	if (value != NULL)
+		json_put_str(w, key, value);
+	else
+		json_put_null(w, key);
+}
+
+static void
+write_git(struct json_writer *w, const struct manifest_git *git)
+{
+	json_put_str(w, "host", git->host);
+	json_put_str(w, "repo", git->repo);
+	put_or_null(w, "ref", git->ref);
+	put_or_null(w, "subpath", git->subpath);
+}
+
+static void
+write_archive(struct json_writer *w, const struct manifest_archive *a)
+{
+	json_put_str(w, "format", archive_format_name(a->format));
+	json_put_object(w, "limits");
+	json_put_uint(w, "input_bytes", a->limits.input_bytes);
+	json_put_uint(w, "extracted_bytes", a->limits.extracted_bytes);
+	json_put_uint(w, "members", a->limits.members);
+	json_write_end(w);
+}
+
+static void
 write_entry(struct json_writer *w, const struct manifest_entry *entry)
 {
-	int is_dir = entry->type == ENTRY_DIR || entry->type == ENTRY_LOCAL_DIR;
+	int is_dir = entry_type_is_folder(entry->type);
 
 	json_write_object(w);
 	json_put_str(w, "type", entry_type_name(entry->type));
@@ -56,6 +85,10 @@ write_entry(struct json_writer *w, const struct manifest_entry *entry)
 		write_content(w, entry);
 	if (entry->src != NULL)
 		json_put_str(w, "src", entry->src);
+	if (entry->type == ENTRY_GIT_REPO)
+		write_git(w, &entry->git);
+	if (entry->type == ENTRY_ARCHIVE)
+		write_archive(w, &entry->archive);
 	json_write_end(w);
 }
 

@@ -369,6 +369,9 @@ start_entry(struct workspace *w)
 		return start_local_file(w, entry);
 	case ENTRY_LOCAL_DIR:
 		return start_local_dir(w, entry);
+	case ENTRY_GIT_REPO:
+	case ENTRY_ARCHIVE:
+		return fail(w, 0, "cannot be made yet:", entry->path);
 	case ENTRY_TYPES:
 		break;
 	}

@@ -129,10 +129,10 @@ static void
 an_unknown_type_names_the_registered_ones(void **state)
 {
 	(void)state;
-	assert_null(load_entries("\"r\":{\"type\":\"git_repo\",\"repo\":\"x\"},"
+	assert_null(load_entries("\"r\":{\"type\":\"s3_mount\",\"repo\":\"x\"},"
 				 "\"s\":{},\"t\":{\"type\":3},\"u\":4"));
-	assert_complaint("Unknown entry type `git_repo`. Registered types: "
-			 "dir, file, local_file, local_dir");
+	assert_complaint("Unknown entry type `s3_mount`. Registered types: "
+			 "dir, file, local_file, local_dir, git_repo, archive");
 	assert_complaint("entries.s: \"type\" is missing");
 	assert_complaint("entries.t.type: this is a number");
 	assert_complaint("entries.u: this is a number");
@@ -220,7 +220,7 @@ environment_values_are_routed_as_the_format_says(void **state)
 	    {"{\"type\":7,\"value\":\"x\"}", NULL,
 		"env value mapping must include a string `type` field"},
 	    {"{\"type\":\"vault\",\"value\":\"x\"}", NULL,
-		"Unknown env value type `vault`. Registered types: str"},
+		"Unknown env value type `vault`. Registered types: secret, str"},
 	    {"{\"type\":\"str\",\"valeu\":\"x\"}", NULL, "is missing"},
 	    {"{}", NULL, "is missing"},
 	    {"7", NULL, "this is a number"},
