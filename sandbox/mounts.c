@@ -177,6 +177,8 @@ workspace(const struct mounts_sandbox *s, struct fault *f)
 	if (move_mount(tree, "", AT_FDCWD, MOUNTS_NEW "/workspace",
 		MOVE_MOUNT_F_EMPTY_PATH) == -1)
 		rc = fault_at(f, "attach /workspace", NULL);
+	else
+		rc = mounts_guard(tree, "/workspace", f);
 	close(tree);
 	return rc;
 }

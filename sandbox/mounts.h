@@ -30,7 +30,8 @@
  * tree is gone; no path of the host is ever resolved inside a sandbox, and
  * destinations are resolved below the new root without following symlinks.
  * As root a writable tree is id-mapped: its owner outside is the sandbox's
- * user inside, and the reverse for what is created.
+ * user inside, and the reverse for what is created.  Files in it that run with
+ * their owner's rights outside are read-only inside.
  *
  * All of it is async-signal-safe, allocates nothing and reports step + errno.
  */

@@ -60,6 +60,16 @@ int mounts_clone(
 /* Attach every tree of s->attach below MOUNTS_NEW. */
 int mounts_attach_all(const struct mounts_sandbox *s, struct fault *f);
 
+/*
+ * mounts_guard.c: below the folder that the attached tree shows, make every
+ * setuid and setgid file and every one with capabilities read-only.  Changes
+ * the working folder.
+ */
+int mounts_guard(int tree, const char *name, struct fault *f);
+
+/* mounts_guard.c: refuse such a file where it is a tree of its own. */
+int mounts_guard_file(const char *path, struct fault *f);
+
 /* mounts_protect.c: make protected paths of the workspace read-only. */
 int mounts_protect_all(const struct mounts_sandbox *s, struct fault *f);
 

@@ -395,8 +395,10 @@ attach(const struct mounts_sandbox *s, const struct mounts_attach *a, int new,
 	if (move_mount(tree, "", at, "",
 		MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) == -1)
 		fault_at(f, "attach", a->dst);
-	else
+	else if (t->read_only || t->is_file)
 		rc = 0;
+	else
+		rc = mounts_guard(tree, a->dst, f);
 out:
 	if (tree != -1)
 		close(tree);

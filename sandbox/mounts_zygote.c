@@ -260,6 +260,8 @@ take_tree(struct mounts_tree *t, struct fault *f)
 		goto fail;
 	}
 	t->is_file = S_ISREG(st.st_mode);
+	if (t->is_file && !t->read_only && mounts_guard_file(t->path, f) == -1)
+		goto fail;
 	t->fd = open_tree(fd, "",
 	    OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE);
 	if (t->fd == -1 ||

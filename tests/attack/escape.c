@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
@@ -295,6 +296,36 @@ hard_link(const char *arg)
 	return linkat(AT_FDCWD, arg, AT_FDCWD, "linked", 0);
 }
 
+/*
+ * Change a program through a shared map, which leaves its mode alone where
+ * write(2) would take S_ISUID, S_ISGID and capabilities away.
+ */
+static int
+rewrite(const char *arg)
+{
+	int fd = open(arg, O_RDWR);
+	char *p =
+	    fd == -1 ? MAP_FAILED
+		     : mmap(NULL, 1, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	if (p == MAP_FAILED)
+		return -1;
+	*p = 'R';
+	return msync(p, 1, MS_SYNC);
+}
+
+/* The same for one that is put in its place under its name. */
+static int
+replace(const char *arg)
+{
+	struct stat st;
+
+	close(open("replacement", O_CREAT | O_WRONLY, 0755));
+	return rename("replacement", arg) == -1 || stat(arg, &st) == -1
+		   ? -1
+		   : WORKED((st.st_mode & (S_ISUID | S_ISGID)) != 0);
+}
+
 static int
 quota(const char *arg)
 {
@@ -467,6 +498,8 @@ static const struct {
     A(slow_down),
     A(make_device),
     A(hard_link),
+    A(rewrite),
+    A(replace),
     A(quota),
     A(type_for_others),
     A(type_high_bits),

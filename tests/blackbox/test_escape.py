@@ -298,6 +298,90 @@ def test_no_setuid_or_setgid_file_comes_out(cage, attack, place):
         assert path.stat().st_mode & 0o6000 == 0, path
 
 
+def privileged_files(cage, folder):
+    """What runs with its owner's rights outside; the folder's owner's."""
+    (folder / "deep/er").mkdir(parents=True)
+    os.symlink("deep", folder / "link")
+    kinds = {"suid": 0o4755, "sgid": 0o2755, "deep/er/both": 0o6711,
+             "hidden/suid": 0o4700, "plain": 0o755}
+    (folder / "hidden").mkdir()
+    if ROOT:
+        kinds["caps"] = 0o755
+    for name, mode in kinds.items():
+        path = folder / name
+        path.write_bytes(b"program")
+        path.chmod(mode)
+    os.link(folder / "suid", folder / "deep/name")
+    if cage.who == "uid1000":
+        subprocess.run(["chown", "-R", "1000:1000", folder], check=True)
+        for name, mode in kinds.items():
+            (folder / name).chmod(mode)  # chown takes the bits away
+    if ROOT:  # CAP_NET_RAW, effective, as setcap(8) writes it
+        os.setxattr(folder / "caps", "security.capability",
+                    bytes.fromhex("0100000200200000" + "00" * 12))
+    (folder / "hidden").chmod(0)
+    return sorted(set(kinds) - {"plain"}) + ["deep/name"]
+
+
+@pytest.mark.parametrize("how", ["--workspace", "--bind"])
+def test_what_runs_with_other_rights_cannot_be_rewritten(
+        cage, outside, place, how):
+    """By a memory map, which keeps the bits that write(2) takes away."""
+    control = place / "control"
+    control.write_bytes(b"program")
+    control.chmod(0o4755)
+    assert outside("rewrite", str(control)), "the control"
+    assert control.read_bytes()[:1] == b"R"
+    assert control.stat().st_mode & 0o4000, "the control"
+    folder = workspace(cage, place)
+    names = privileged_files(cage, folder)
+    before = {name: ((folder / name).stat().st_mode,
+                     (folder / name).read_bytes())
+              for name in names if ROOT or "hidden" not in name}
+    inside = "/workspace" if how == "--workspace" else "/bound"
+    shown = folder if how == "--workspace" else f"{folder}:{inside}"
+    script = (f"cd {inside}; chmod 700 hidden; for f in {' '.join(names)}; do "
+              "/attack/escape rewrite $f; /attack/escape replace $f; "
+              "mv $f $f.moved; ln $f linked && /attack/escape rewrite linked; "
+              "done; mv deep shallow; /attack/escape rewrite shallow/er/both; "
+              "/attack/escape rewrite plain")
+    r = cage.sh(script, how, shown)
+    assert r.returncode == 0 and r.stdout.split("\n")[-2] == "worked", r
+    assert r.stdout.count("worked") == 1, r
+    (folder / "hidden").chmod(0o755)
+    if (folder / "shallow").exists():
+        (folder / "shallow").rename(folder / "deep")
+    for name, (mode, content) in before.items():
+        assert (folder / name).stat().st_mode == mode, name
+        assert (folder / name).read_bytes() == content, name
+
+
+def test_a_folder_too_deep_to_be_looked_through_is_refused(cage, place):
+    folder = workspace(cage, place)
+    here = os.getcwd()
+    try:
+        os.chdir(folder)
+        for _ in range(600):
+            os.mkdir("d")
+            os.chdir("d")
+    finally:
+        os.chdir(here)
+    r = cage.run("--workspace", folder, "--", "true")
+    assert r.returncode == 125 and "look into d" in r.stderr, r
+
+
+def test_a_privileged_file_by_itself_is_not_shown_writable(cage, place):
+    folder = workspace(cage, place)
+    path = folder / "suid"
+    path.write_bytes(b"program")
+    if cage.who == "uid1000":
+        os.chown(path, 1000, 1000)
+    path.chmod(0o4755)
+    r = cage.run("--bind", f"{path}:/tool", "--", "true")
+    assert r.returncode == 125 and str(path) in r.stderr, r
+    assert cage.run("--ro-bind", f"{path}:/tool", "--", "true").returncode == 0
+
+
 def test_a_setuid_file_shown_to_it_gives_nothing(cage, place):
     folder = place / "suid"
     folder.mkdir()
