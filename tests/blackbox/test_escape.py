@@ -35,8 +35,9 @@ def reachable(skep, folder=None):
         return None
     if not (shared / "attack").exists():
         (shared / "attack").mkdir()
-        for name in ("bomb", "escape", "modes", "sweep"):
-            shutil.copy(folder / name, shared / "attack" / name)
+        for program in folder.iterdir():
+            if os.access(program, os.X_OK) and not program.suffix:
+                shutil.copy(program, shared / "attack")
     return shared / "attack"
 
 
