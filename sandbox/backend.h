@@ -17,6 +17,7 @@
 #include "engine/base/slab.h"
 #include "sandbox/exec.h"
 #include "sandbox/sandbox.h"
+#include "sandbox/users.h"
 
 #define SANDBOX_HOST_MAGIC 0x5a4d8001
 #define SANDBOX_MAGIC 0x5a4d8002
@@ -59,6 +60,7 @@ struct sandbox {
 	uint32_t id;
 	const struct profile *profile;
 	const struct manifest *manifest;
+	struct users users; /* those of the spec */
 	const struct sandbox_ops *ops;
 	void *owner;
 	struct list execs; /* struct exec */
@@ -79,6 +81,7 @@ enum file_verb {
 	FILE_MKDIR,
 	FILE_REMOVE,
 	FILE_RENAME,
+	FILE_CHGRP,
 	FILE_HASH
 };
 
@@ -103,11 +106,15 @@ struct file_request {
 	size_t n;
 	struct span bytes;
 	struct hash hash;
+	gid_t gid;                /* chgrp */
+	struct users_identity as; /* who it is done as */
 };
 
 struct backend_ops {
 	const char *name;
 	size_t sandbox_bytes; /* of the struct that embeds struct sandbox */
+	/* Can a sandbox of this host have more than one user? */
+	int (*has_users)(const struct sandbox_host *host);
 
 	/* Ends with sandbox_made() or sandbox_broke(). */
 	int (*create)(struct sandbox *sb, struct error *e);

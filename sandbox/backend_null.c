@@ -658,8 +658,16 @@ null_host_free(struct sandbox_host *base)
 	pool_give(h);
 }
 
+static int
+null_has_users(const struct sandbox_host *host)
+{
+	(void)host;
+	return 1;
+}
+
 static const struct backend_ops null_ops = {
     .name = "null",
+    .has_users = null_has_users,
     .sandbox_bytes = sizeof(struct null_sandbox),
     .create = null_create,
     .exec = null_exec,

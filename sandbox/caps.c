@@ -4,7 +4,6 @@
 #include <linux/capability.h>
 #include <linux/securebits.h>
 #include <stdint.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -36,10 +35,11 @@ capget(struct __user_cap_data_struct sets[2])
 	return (int)syscall(SYS_capget, &head, sets);
 }
 
-int
-caps_drop_all(struct fault *f)
+static int
+drop_all_but(uint32_t kept, struct fault *f)
 {
-	struct __user_cap_data_struct none[2];
+	const struct __user_cap_data_struct sets[2] = {
+	    {.permitted = kept, .effective = kept}};
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
 		return fault_at(f, "no_new_privs", NULL);
@@ -56,10 +56,30 @@ caps_drop_all(struct fault *f)
 			break;
 		return fault_at(f, "drop the bounding set", NULL);
 	}
-	memset(none, 0, sizeof none);
-	if (capset(none) == -1)
+	if (capset(sets) == -1)
 		return fault_at(f, "drop capabilities", NULL);
 	return 0;
+}
+
+int
+caps_drop_all(struct fault *f)
+{
+	return drop_all_but(0, f);
+}
+
+int
+caps_drop_but_users(struct fault *f)
+{
+	return drop_all_but(
+	    1u << CAP_SETUID | 1u << CAP_SETGID | 1u << CAP_KILL, f);
+}
+
+int
+caps_drop_rest(void)
+{
+	const struct __user_cap_data_struct none[2] = {{0}};
+
+	return capset(none);
 }
 
 int

@@ -12,6 +12,15 @@ struct fault;
  */
 int caps_drop_all(struct fault *f);
 
+/*
+ * The same, but keep what it takes to become another user of this user
+ * namespace and to end what that one started.
+ */
+int caps_drop_but_users(struct fault *f);
+
+/* What is left of those; 0, or -1 and errno.  Between clone and exec. */
+int caps_drop_rest(void);
+
 /* Does this process hold capability cap (CAP_*) effectively? */
 int caps_has(int cap);
 

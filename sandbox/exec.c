@@ -367,12 +367,15 @@ new_exec(struct sandbox *sb, const struct exec_spec *spec,
 {
 	size_t kept = spec->kept_max > 0 ? spec->kept_max : LIMIT_OUTPUT_KEPT;
 	struct exec *x;
+	unsigned user;
 
 	if (sb->state != SANDBOX_READY) {
 		error_set(e, ERROR_SANDBOX_LOST, 0,
 		    "the sandbox is not there (any more)");
 		return NULL;
 	}
+	if (users_find(&sb->users, spec->user, &user, e) == -1)
+		return NULL;
 	x = slab_take(&sb->host->exec_slab);
 	if (x == NULL || sb->execs.length >= LIMIT_COMMANDS_PER_SANDBOX) {
 		slab_give(&sb->host->exec_slab, x);
@@ -383,6 +386,7 @@ new_exec(struct sandbox *sb, const struct exec_spec *spec,
 	x->sb = sb;
 	x->host = sb->host;
 	x->id = ++sb->host->next_id;
+	x->user = user;
 	x->ops = ops;
 	x->owner = owner;
 	x->why = -1;

@@ -65,6 +65,7 @@ struct exec {
 	struct sandbox_host *host;
 	struct list_node link;
 	uint32_t id;
+	unsigned user; /* of users.h, who it runs as */
 	const struct exec_ops *ops;
 	void *owner;
 	int tty;

@@ -21,6 +21,7 @@ static const char *const verb_names[] = {
     [FILE_MKDIR] = "make folder",
     [FILE_REMOVE] = "remove",
     [FILE_RENAME] = "rename",
+    [FILE_CHGRP] = "change the group of",
     [FILE_HASH] = "hash",
 };
 
@@ -89,6 +90,13 @@ start(struct sandbox *sb, enum file_verb verb, const char *path,
 	r->path = below_workspace(path, e);
 	if (r->path == NULL)
 		return NULL;
+	users_identify(&sb->users,
+	    (r->flags & FILE_OURS) != 0 ? 0 : sb->users.acting, &r->as);
+	if (verb == FILE_CHGRP && (r->flags & FILE_OURS) != 0) {
+		/* Whoever gives to a group must be in it. */
+		r->as.groups_n = 1;
+		r->as.group[0] = r->gid;
+	}
 	op = sb->files.length < SANDBOX_OPS_MAX
 		 ? slab_take(&sb->host->file_slab)
 		 : NULL;
@@ -206,6 +214,17 @@ sandbox_rename(struct sandbox *sb, const char *from, const char *to,
 	if (r.to == NULL)
 		return NULL;
 	return start(sb, FILE_RENAME, from, &r, done, owner, e);
+}
+
+struct file_op *
+sandbox_chgrp(struct sandbox *sb, const char *path, const char *group,
+    unsigned flags, file_done_fn *done, void *owner, struct error *e)
+{
+	struct file_request r = {.flags = flags};
+
+	if (users_find_group(&sb->users, group, &r.gid, e) == -1)
+		return NULL;
+	return start(sb, FILE_CHGRP, path, &r, done, owner, e);
 }
 
 struct file_op *

@@ -68,6 +68,7 @@ static int
 enter_mounts(const struct init_plan *plan, int *ours, struct fault *f)
 {
 	const struct box *b = plan->box;
+	const char *texts = (const char *)(plan->create + 1);
 	struct mounts_attach attach[MOUNTS_TREES_MAX];
 	const char *protect[MOUNTS_PROTECTED_MAX];
 	const char *writable[MOUNTS_PROTECTED_MAX];
@@ -88,6 +89,9 @@ enter_mounts(const struct init_plan *plan, int *ours, struct fault *f)
 	    .nwritable = b->writable_n,
 	    .writable = writable,
 	    .hostname = b->text + b->hostname,
+	    .passwd = {plan->create->passwd_bytes, texts},
+	    .group = {plan->create->group_bytes,
+		texts + plan->create->passwd_bytes},
 	    .ours = ours,
 	};
 
@@ -147,7 +151,8 @@ give_up_privilege(const struct init_plan *plan, int proc_self, struct fault *f)
 	close(proc_self);
 	/* A change of credentials forgets it; an orphan ends by its socket. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (caps_drop_all(f) == -1)
+	if ((plan->create->ids.more > 0 ? caps_drop_but_users(f)
+					: caps_drop_all(f)) == -1)
 		return -1;
 	if (plan->box->landlock_abi > 0 &&
 	    landlock_scope(plan->box->landlock_abi, f) == -1)
@@ -281,6 +286,7 @@ init_main(const struct init_plan *plan)
 		_exit(1);
 	}
 	self.box = plan->box;
+	self.ids = plan->create->ids;
 	self.files = plan->box->rlimits.files;
 	self.address_bytes = plan->box->rlimits.address_bytes;
 	say_ready(sock, &f);

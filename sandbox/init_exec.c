@@ -32,8 +32,9 @@ struct birth {
 	int fd[3];
 	int tty;
 	uint64_t files, address_bytes;
-	volatile int exec_errno; /* written by the child */
-	volatile int no_folder;  /* it was chdir that failed */
+	const struct users_identity *as; /* NULL: who we are */
+	volatile int exec_errno;         /* written by the child */
+	volatile int no_folder;          /* it was chdir that failed */
 };
 
 /* One command is born at a time: the child needs no stack of its own kind. */
@@ -122,6 +123,8 @@ become_command(void *p)
 		goto failed;
 	if (limit(RLIMIT_NOFILE, b->files) == -1 ||
 	    limit(RLIMIT_AS, b->address_bytes) == -1)
+		goto failed;
+	if (b->as != NULL && init_become(b->as) == -1)
 		goto failed;
 	if (chdir(b->cwd) == -1) {
 		b->no_folder = 1;
@@ -298,8 +301,9 @@ void
 init_serve_exec(struct init *in, const struct init_exec *m, size_t n,
     const int *fd, unsigned nfd)
 {
-	struct birth b = {
-	    .files = in->files, .address_bytes = in->address_bytes};
+	struct birth b = {.files = in->files,
+	    .address_bytes = in->address_bytes,
+	    .as = in->ids.more > 0 ? &m->as : NULL};
 	struct init_command *c = free_command(in);
 	char *text = in->message + sizeof *m;
 	int in_file = (m->head.flags & EXEC_TEXTS_IN_FILE) != 0, slave = -1;
@@ -311,6 +315,8 @@ init_serve_exec(struct init *in, const struct init_exec *m, size_t n,
 		b.exec_errno = EAGAIN;
 	else if (in_file && (text = map_texts(m, *fd++)) == NULL)
 		b.exec_errno = ENOMEM;
+	else if (init_act_as(in, &m->as) == -1) /* its terminal is its own */
+		b.exec_errno = errno;
 	else {
 		b.exec_errno = prepare_birth(
 		    m, &b, text, fd, nfd - (unsigned)in_file, &slave);
@@ -319,6 +325,7 @@ init_serve_exec(struct init *in, const struct init_exec *m, size_t n,
 		if (in_file)
 			munmap(text, m->text_bytes);
 	}
+	init_act_as_self(in);
 	if (slave != -1)
 		close(slave);
 	if (b.exec_errno != 0) {

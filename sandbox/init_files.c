@@ -211,6 +211,16 @@ make_folder(const struct init_file *m, struct init_file_reply *r)
 	return 0;
 }
 
+/* The mode stays, but for bits that nothing here has. */
+static int
+give_to_group(const struct init_file *m, struct init_file_reply *r)
+{
+	if (fchownat(walk_dir(&walk), walk.name, (uid_t)-1, m->gid,
+		AT_SYMLINK_NOFOLLOW) == -1)
+		return -1;
+	return stat_name(r);
+}
+
 /* ------------------------------------------------------------------- list */
 
 static size_t
@@ -421,6 +431,8 @@ carry_out(struct init *in, const struct init_file *m, const char *path,
 		return remove_name(in, m, r);
 	case INIT_RENAME:
 		return rename_name(rest);
+	case INIT_CHGRP:
+		return give_to_group(m, r);
 	case INIT_HASH:
 		return hash(m, out, r);
 	default:
@@ -444,9 +456,11 @@ init_serve_file(struct init *in, const struct init_file *m, size_t n)
 	    .os_errno = EINVAL};
 	if (nul != NULL && m->head.bytes == sizeof *m &&
 	    (m->head.verb != INIT_PUT || end - (nul + 1) == m->n)) {
-		failed = carry_out(in, m, path, nul + 1, r) == -1;
+		failed = init_act_as(in, &m->as) == -1 ||
+			 carry_out(in, m, path, nul + 1, r) == -1;
 		r->os_errno = failed ? errno : 0;
 		walk_end(&walk);
+		init_act_as_self(in);
 	}
 	if (failed)
 		r->n = 0;

@@ -25,6 +25,7 @@ struct init_command {
 
 struct init {
 	const struct box *box;
+	struct userns_ids ids; /* .more > 0: users to act as */
 	/* Limits of a command that are not pid 1's; 0: as inherited. */
 	uint64_t files, address_bytes;
 	struct init_command command[LIMIT_COMMANDS_PER_SANDBOX];
@@ -48,6 +49,15 @@ void init_reap(struct init *in);
 /* init_kill.c */
 void init_serve_signal(struct init *in, const struct init_signal *m);
 void init_sweep(struct init *in, const struct init_command *c);
+
+/* init_users.c: the other users of a sandbox that has several. */
+struct users_identity;
+/* Touch files as this one from now on; -1 with errno. */
+int init_act_as(struct init *in, const struct users_identity *who);
+/* As oneself again; also after a command was born as another. */
+void init_act_as_self(struct init *in);
+/* In the command that is being born: be this one, for good. */
+int init_become(const struct users_identity *who);
 
 /* init_files.c; the message and its n bytes. */
 void init_serve_file(struct init *in, const struct init_file *m, size_t n);

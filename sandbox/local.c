@@ -34,6 +34,10 @@
 #define MAKING_MS 20000 /* a sandbox not built by then is given up */
 #define UIDS_PER_ENGINE 32768
 
+/* Further users and groups: of each sandbox, in each engine's 65536. */
+#define MORE_IDS 32
+#define MORE_SANDBOXES (65536 / MORE_IDS)
+
 static void
 close_fd(int *fd)
 {
@@ -300,6 +304,20 @@ become_init(struct local *l)
 	loop_io_want(&l->corpse, LOOP_READ);
 }
 
+/* What /etc says of users, when that is not what it says anyway. */
+static size_t
+add_users(const struct local *l, struct zygote_create *m, char *texts)
+{
+	size_t group, n;
+
+	if (users_are_plain(&l->base.users))
+		return 0;
+	n = users_write(&l->base.users, texts, &group);
+	m->passwd_bytes = (uint32_t)group;
+	m->group_bytes = (uint32_t)(n - group);
+	return n;
+}
+
 /* 0: sent.  1: not now.  -1 and *e: never. */
 static int
 send_request(struct local *l, struct error *e)
@@ -311,6 +329,7 @@ send_request(struct local *l, struct error *e)
 	    .profile = (uint32_t)(l->profile - h->profile),
 	    .ids = l->ids};
 	int fd[2 + CGROUP_FDS_MAX], groups = 0, failed;
+	char texts[USERS_TEXT_MAX];
 	unsigned nfd = 0;
 
 	if (!h->zygote->single)
@@ -329,7 +348,8 @@ send_request(struct local *l, struct error *e)
 			m.head.flags |= CREATE_CGROUP_V2;
 	}
 	m.cgroups_n = (uint32_t)groups;
-	failed = wire_send(h->zygote->fd, &m, sizeof m, NULL, 0, fd, nfd) == -1
+	failed = wire_send(h->zygote->fd, &m, sizeof m, texts,
+		     add_users(l, &m, texts), fd, nfd) == -1
 		     ? errno
 		     : 0;
 	if (failed == EAGAIN || failed == ETOOMANYREFS || failed == ENOBUFS)
@@ -405,6 +425,10 @@ choose_ids(struct local *l)
 	if (h->features.root) {
 		l->ids.host_uid = h->uid_base + slot % UIDS_PER_ENGINE;
 		l->ids.host_gid = l->ids.host_uid;
+		l->ids.more = users_more(&l->base.users);
+		l->ids.more_host = (uid_t)1 << 31 |
+				   (h->uid_base & 0x3fff8000) << 1 |
+				   slot % MORE_SANDBOXES * MORE_IDS;
 	} else {
 		l->ids.host_uid = geteuid();
 		l->ids.host_gid = getegid();

@@ -1,5 +1,6 @@
 #include "sandbox/local_private.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,8 +11,6 @@ static const char *const always[] = {
     "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     "HOME=" ETC_HOME,
     "LANG=C.UTF-8",
-    "USER=" ETC_USER,
-    "LOGNAME=" ETC_USER,
     "SHELL=/bin/sh",
     "TMPDIR=/tmp",
     /* git copies sample hooks to where a profile protects them. */
@@ -75,14 +74,27 @@ add_unless_named(struct env *env, const struct profile *p,
 		add(env, "", 0, entry);
 }
 
+static void
+add_user(struct env *env, const struct profile *p, const char *const *extra,
+    const char *user)
+{
+	char text[16 + USERS_NAME_MAX];
+
+	snprintf(text, sizeof text, "USER=%s", user);
+	add_unless_named(env, p, extra, text);
+	snprintf(text, sizeof text, "LOGNAME=%s", user);
+	add_unless_named(env, p, extra, text);
+}
+
 size_t
-local_env_write(const struct profile *p, const char *const *extra, int tty,
-    char *out, size_t size, uint32_t *count)
+local_env_write(const struct profile *p, const char *user,
+    const char *const *extra, int tty, char *out, size_t size, uint32_t *count)
 {
 	struct env env = {.out = out, .size = size};
 
 	for (unsigned i = 0; i < sizeof always / sizeof always[0]; i++)
 		add_unless_named(&env, p, extra, always[i]);
+	add_user(&env, p, extra, user);
 	add_unless_named(
 	    &env, p, extra, tty ? "TERM=xterm-256color" : "TERM=dumb");
 	for (unsigned i = 0; p != NULL && i < p->environment.n; i++) {

@@ -287,8 +287,18 @@ sandbox_host_new(struct loop *loop, struct zygote *zygote,
 	return &h->base;
 }
 
+static int
+local_has_users(const struct sandbox_host *host)
+{
+	const struct local_host *h =
+	    container_of(host, struct local_host, base);
+
+	return h->features.root;
+}
+
 static const struct backend_ops local_ops = {
     .name = "local",
+    .has_users = local_has_users,
     .sandbox_bytes = sizeof(struct local),
     .create = local_create,
     .exec = local_exec,

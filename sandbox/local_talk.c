@@ -146,7 +146,7 @@ is_pipe(int fd)
 
 /* The texts behind m in out[used..size]: where they end; 0: no room. */
 static size_t
-add_texts(struct init_exec *m, const struct local *l,
+add_texts(struct init_exec *m, const struct exec *x,
     const struct exec_spec *spec, char *out, size_t used, size_t size)
 {
 	size_t env;
@@ -158,8 +158,8 @@ add_texts(struct init_exec *m, const struct local *l,
 	}
 	if (used == 0)
 		return 0;
-	env = local_env_write(l->base.profile, spec->env, spec->tty, out + used,
-	    size - used, &m->env_n);
+	env = local_env_write(x->sb->profile, x->sb->users.user[x->user].name,
+	    spec->env, spec->tty, out + used, size - used, &m->env_n);
 	return env == 0 ? 0 : add_folder(out, used + env, size, spec->cwd);
 }
 
@@ -168,7 +168,7 @@ add_texts(struct init_exec *m, const struct local *l,
  * descriptor, or -1 and *e.
  */
 static int
-texts_in_file(struct init_exec *m, const struct local *l,
+texts_in_file(struct init_exec *m, const struct exec *x,
     const struct exec_spec *spec, struct error *e)
 {
 	char *text = pool_take(SANDBOX_ARGV_MAX, NULL);
@@ -178,7 +178,7 @@ texts_in_file(struct init_exec *m, const struct local *l,
 	if (text == NULL)
 		return error_set(e, ERROR_FULL, 0, "memory for arguments");
 	/* add_text() takes 0 for "no room": leave the first byte out. */
-	used = add_texts(m, l, spec, text, 1, SANDBOX_ARGV_MAX);
+	used = add_texts(m, x, spec, text, 1, SANDBOX_ARGV_MAX);
 	if (used == 0)
 		error_set(e, ERROR_TOO_BIG, 0,
 		    "arguments and environment are longer than %d bytes",
@@ -204,15 +204,20 @@ texts_in_file(struct init_exec *m, const struct local *l,
 
 /* The command's ends of its streams, after those that are given away. */
 static int
-add_streams(struct init_exec *m, const struct local *l, const int fd[3],
+add_streams(struct init_exec *m, const struct exec *x, const int fd[3],
     int *sent, unsigned *nfd, struct error *e)
 {
+	const struct local *l = local_of(x->sb);
+	uid_t host_uid = x->user == 0 ? l->ids.host_uid
+				      : l->ids.more_host + (uid_t)x->user - 1;
+	gid_t host_gid = x->user == 0 ? l->ids.host_gid : host_uid;
+
 	for (unsigned i = 0; i < 3; i++) {
 		if (fd[i] == -1)
 			continue;
 		/* So that the command can open /dev/stdout again. */
 		if (l->host->features.root && is_pipe(fd[i]) &&
-		    fchown(fd[i], l->ids.host_uid, l->ids.host_gid) == -1)
+		    fchown(fd[i], host_uid, host_gid) == -1)
 			return error_set(
 			    e, ERROR_SYSTEM, errno, "give a pipe away");
 		m->head.flags |= (uint16_t)(EXEC_HAS_FD0 << i);
@@ -236,12 +241,13 @@ local_exec(struct exec *x, const struct exec_spec *spec, const int fd[3],
 	    .head = {.bytes = sizeof *m, .verb = INIT_EXEC, .id = x->id},
 	    .rows = x->rows,
 	    .columns = x->columns};
+	users_identify(&l->base.users, x->user, &m->as);
 	used =
-	    add_texts(m, l, spec, out, sizeof *m, sizeof *m + WIRE_TEXTS_MAX);
+	    add_texts(m, x, spec, out, sizeof *m, sizeof *m + WIRE_TEXTS_MAX);
 	if (used > 0)
 		m->text_bytes = (uint32_t)(used - sizeof *m);
 	else {
-		texts = texts_in_file(m, l, spec, e);
+		texts = texts_in_file(m, x, spec, e);
 		if (texts == -1)
 			return -1;
 		m->head.flags |= EXEC_TEXTS_IN_FILE;
@@ -252,7 +258,7 @@ local_exec(struct exec *x, const struct exec_spec *spec, const int fd[3],
 		m->head.flags |= EXEC_TTY;
 	if (spec->stderr_to_stdout)
 		m->head.flags |= EXEC_MERGE;
-	result = add_streams(m, l, fd, sent, &nfd, e);
+	result = add_streams(m, x, fd, sent, &nfd, e);
 	if (result == 0)
 		result = send_message(l, out, used, sent, nfd, e);
 	if (texts != -1)
@@ -290,6 +296,7 @@ local_file(struct file_op *op, const struct file_request *r, struct error *e)
 	    [FILE_REMOVE] = INIT_REMOVE,
 	    [FILE_RENAME] = INIT_RENAME,
 	    [FILE_HASH] = INIT_HASH,
+	    [FILE_CHGRP] = INIT_CHGRP,
 	};
 	struct local *l = local_of(op->sb);
 	char *out = op->sb->host->building;
@@ -303,7 +310,9 @@ local_file(struct file_op *op, const struct file_request *r, struct error *e)
 	    .mode = r->mode,
 	    .n = (uint32_t)r->n,
 	    .offset = r->offset,
-	    .hash = r->hash};
+	    .hash = r->hash,
+	    .gid = r->gid,
+	    .as = r->as};
 	used = add_text(out, used, SCRATCH_BYTES, r->path);
 	if (r->to != NULL)
 		used = add_text(out, used, SCRATCH_BYTES, r->to);

@@ -165,8 +165,10 @@ root(const struct mounts_sandbox *s, struct fault *f)
 static int
 workspace(const struct mounts_sandbox *s, struct fault *f)
 {
+	/* Where there are several users, each has a right to be there. */
+	const unsigned mode = s->ids->more > 0 ? 01777 : 0755;
 	const struct mounts_tmpfs empty = {s->workspace_bytes,
-	    s->workspace_inodes, 0755, s->ids->host_uid, s->ids->host_gid};
+	    s->workspace_inodes, mode, s->ids->host_uid, s->ids->host_gid};
 	int tree, rc = 0;
 
 	if (s->workspace < 0)
@@ -250,6 +252,8 @@ mounts_sandbox(const struct mounts_sandbox *s, struct fault *f)
 	    workspace(s, f) == -1)
 		return -1;
 	if (s->nattach > 0 && mounts_attach_all(s, f) == -1)
+		return -1;
+	if (s->passwd.bytes > 0 && mounts_users(s, f) == -1)
 		return -1;
 	if ((s->nprotect > 0 || s->restricted) &&
 	    mounts_protect_all(s, f) == -1)

@@ -126,6 +126,11 @@ struct mounts_sandbox {
 	unsigned nwritable;
 	const char *const *writable;
 	const char *hostname;
+	/* Instead of the root's own, with their NULs; .bytes 0: that. */
+	struct mounts_text {
+		size_t bytes;
+		const char *p;
+	} passwd, group;
 	int *ours; /* becomes the workspace as it is without protection */
 };
 

@@ -70,6 +70,9 @@ int mounts_guard(int tree, const char *name, struct fault *f);
 /* mounts_guard.c: refuse such a file where it is a tree of its own. */
 int mounts_guard_file(const char *path, struct fault *f);
 
+/* mounts_users.c: s->passwd and s->group in /etc below MOUNTS_NEW. */
+int mounts_users(const struct mounts_sandbox *s, struct fault *f);
+
 /* mounts_protect.c: make protected paths of the workspace read-only. */
 int mounts_protect_all(const struct mounts_sandbox *s, struct fault *f);
 

@@ -118,9 +118,14 @@ sandbox_create(struct sandbox_host *host, const struct sandbox_spec *spec,
 	sb->owner = owner;
 	list_init(&sb->execs);
 	list_init(&sb->files);
+	list_append(&host->sandboxes, &sb->link);
+	if (users_init(&sb->users, sb->profile, sb->manifest, spec->run_as,
+		!host->backend->has_users(host), e) == -1) {
+		sandbox_removed(sb);
+		return NULL;
+	}
 	if (spec->label != NULL)
 		strncpy(sb->label, spec->label, sizeof sb->label - 1);
-	list_append(&host->sandboxes, &sb->link);
 	if (host->backend->create(sb, e) == -1) {
 		sandbox_removed(sb);
 		return NULL;
@@ -171,6 +176,16 @@ sandbox_filled_ns(const struct sandbox *sb)
 {
 	CHECK_OBJ(sb, SANDBOX_MAGIC);
 	return sb->filled_ns;
+}
+
+int
+sandbox_act_as(struct sandbox *sb, const char *user, struct error *e)
+{
+	CHECK_OBJ(sb, SANDBOX_MAGIC);
+	if (user != NULL)
+		return users_find(&sb->users, user, &sb->users.acting, e);
+	sb->users.acting = 0;
+	return 0;
 }
 
 void

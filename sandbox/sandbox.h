@@ -95,6 +95,9 @@ struct sandbox_spec {
 	const struct profile *profile;   /* one of the host's */
 	const struct manifest *manifest; /* NULL: an empty workspace; kept
 					    until created() */
+	const char *run_as;              /* one of the manifest's users, who
+					    commands and verbs act as; NULL:
+					    the profile's user.  users.h */
 	const char *label;               /* a run's id, for traces; copied */
 };
 
@@ -137,6 +140,13 @@ const char *sandbox_failed_step(const struct sandbox *sb);
  */
 int64_t sandbox_filled_ns(const struct sandbox *sb);
 
+/*
+ * From now on commands and verbs act as this user (a name or number), where
+ * they do not say; NULL: the profile's.  -1 and *e: NOT_FOUND, or
+ * SANDBOX_UNAVAILABLE where only root could map it.
+ */
+int sandbox_act_as(struct sandbox *sb, const char *user, struct error *e);
+
 /* What was really built: for results. */
 struct sandbox_facts {
 	const char *profile; /* its name */
@@ -172,6 +182,7 @@ struct exec_spec {
 	const char *const *env;  /* NAME=VALUE, NULL-terminated, on top of the
 				    profile's; may be NULL */
 	const char *cwd;         /* NULL: /workspace; relative: below it */
+	const char *user;        /* NULL: who acts; see sandbox_act_as() */
 
 	enum exec_stdio stdio[3]; /* ignored with tty */
 	int fd[3];                /* where stdio[i] == EXEC_FD */
@@ -223,7 +234,10 @@ struct exec_ops {
 	    struct exec *x, const struct exec_report *report, void *owner);
 };
 
-/* Borrows spec, keeps ops.  NULL and *e: FULL, SANDBOX_LOST, TOO_BIG. */
+/*
+ * Borrows spec, keeps ops.  NULL and *e: FULL, SANDBOX_LOST, TOO_BIG, or what
+ * sandbox_act_as() says.
+ */
 struct exec *exec_start(struct sandbox *sb, const struct exec_spec *spec,
     const struct exec_ops *ops, void *owner, struct error *e);
 
@@ -295,7 +309,8 @@ enum file_flags {
 	FILE_EXCLUSIVE = 8,  /* put: it must not exist; mkdir: likewise */
 	FILE_NOFOLLOW = 16,  /* no symbolic link anywhere in the path */
 	FILE_RECURSIVE = 32, /* remove: a folder with what is in it */
-	FILE_OURS = 64,      /* put, mkdir: also what commands may only read */
+	FILE_OURS = 64,      /* put, mkdir, chgrp: as the profile's user, also
+				where commands may only read */
 	FILE_LINK = 128      /* get: where a symbolic link points to */
 };
 
@@ -330,6 +345,11 @@ struct file_op *sandbox_remove(struct sandbox *sb, const char *path,
     unsigned flags, file_done_fn *done, void *owner, struct error *e);
 struct file_op *sandbox_rename(struct sandbox *sb, const char *from,
     const char *to, file_done_fn *done, void *owner, struct error *e);
+
+/* Give a file or folder to one of the manifest's groups (or a user's own). */
+struct file_op *sandbox_chgrp(struct sandbox *sb, const char *path,
+    const char *group, unsigned flags, file_done_fn *done, void *owner,
+    struct error *e);
 
 /* SHA-256 of the next slice (at most 4 MiB) of a file; so_far from
  * hash_init(), then from the result until at_end. */

@@ -11,13 +11,14 @@
 
 #include "sandbox/fault.h"
 
-#define MAP_MAX 64
+#define MAP_MAX 96
 
-/* "INSIDE OUTSIDE 1\n"; its length. */
+/* "INSIDE OUTSIDE COUNT\n"; its length. */
 static size_t
-map_line(char out[MAP_MAX], unsigned inside, unsigned outside)
+map_line(
+    char out[MAP_MAX / 2], unsigned inside, unsigned outside, unsigned count)
 {
-	const unsigned value[3] = {inside, outside, 1};
+	const unsigned value[3] = {inside, outside, count};
 	size_t n = 0;
 
 	for (int i = 0; i < 3; i++) {
@@ -61,10 +62,10 @@ write_maps(
 
 	if (write_file(dir, "setgroups", "deny", 4, f) == -1)
 		return -1;
-	n = map_line(line, uid[0], uid[1]);
+	n = map_line(line, uid[0], uid[1], 1);
 	if (write_file(dir, "uid_map", line, n, f) == -1)
 		return -1;
-	n = map_line(line, gid[0], gid[1]);
+	n = map_line(line, gid[0], gid[1], 1);
 	return write_file(dir, "gid_map", line, n, f);
 }
 
@@ -111,24 +112,6 @@ become(const struct userns_ids *ids, struct fault *f)
 	return 0;
 }
 
-int
-userns_enter(const struct userns_ids *ids, int proc_self, struct fault *f)
-{
-	if (become(ids, f) == -1)
-		return -1;
-	/* A process that changed its uid is root's to proc: see uid_map. */
-	if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == -1)
-		return fault_at(f, "dumpable", NULL);
-	if (unshare(CLONE_NEWUSER) == -1)
-		return fault_at(f, "unshare the user namespace", NULL);
-	if (write_maps(proc_self, (const unsigned[]){ids->uid, ids->host_uid},
-		(const unsigned[]){ids->gid, ids->host_gid}, f) == -1)
-		return -1;
-	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == -1)
-		return fault_at(f, "not dumpable", NULL);
-	return 0;
-}
-
 /*
  * The life of the process that carries a map: show itself to the parent, which
  * shares its descriptors, and wait until the parent has what it wants.
@@ -144,15 +127,41 @@ carry(int proc, const int say[2], const int hear[2])
 	_exit(0);
 }
 
+/* What a namespace that is only made is to map. */
+struct wanted {
+	const struct userns_ids *ids;
+	uid_t uid; /* of the file system's, for an id map */
+	gid_t gid;
+	int is_many; /* not an id map: all of ids, and groups can be set */
+};
+
+/* Both maps alike, of ids->uid and the further ones. */
+static int
+write_many(int dir, const struct userns_ids *ids, struct fault *f)
+{
+	char lines[MAP_MAX];
+	size_t n = map_line(lines, ids->uid, ids->host_uid, 1);
+
+	n += map_line(lines + n, ids->uid + 1, ids->more_host, ids->more);
+	if (write_file(dir, "uid_map", lines, n, f) == -1)
+		return -1;
+	n = map_line(lines, ids->gid, ids->host_gid, 1);
+	n += map_line(lines + n, ids->gid + 1, ids->more_host, ids->more);
+	return write_file(dir, "gid_map", lines, n, f);
+}
+
 /* Write the maps of the process behind self, and hold its namespace. */
 static int
-take(int self, const struct userns_ids *ids, uid_t disk_uid, gid_t disk_gid,
-    struct fault *f)
+take(int self, const struct wanted *w, struct fault *f)
 {
+	const struct userns_ids *ids = w->ids;
 	int fd;
 
-	if (write_maps(self, (const unsigned[]){disk_uid, ids->host_uid},
-		(const unsigned[]){disk_gid, ids->host_gid}, f) == -1)
+	if ((w->is_many
+		    ? write_many(self, ids, f)
+		    : write_maps(self,
+			  (const unsigned[]){w->uid, ids->host_uid},
+			  (const unsigned[]){w->gid, ids->host_gid}, f)) == -1)
 		return -1;
 	fd = openat(self, "ns/user", O_RDONLY | O_CLOEXEC);
 	if (fd == -1)
@@ -160,9 +169,9 @@ take(int self, const struct userns_ids *ids, uid_t disk_uid, gid_t disk_gid,
 	return fd;
 }
 
-int
-userns_idmap(int proc, uid_t disk_uid, gid_t disk_gid,
-    const struct userns_ids *ids, struct fault *f)
+/* A descriptor of a namespace that maps what is wanted; -1. */
+static int
+make(int proc, const struct wanted *w, struct fault *f)
 {
 	int say[2], hear[2], self = -1, fd = -1;
 	pid_t pid;
@@ -185,7 +194,7 @@ userns_idmap(int proc, uid_t disk_uid, gid_t disk_gid,
 	    self == -1)
 		fault_set(f, ESRCH, "find the id map's process", NULL);
 	else {
-		fd = take(self, ids, disk_uid, disk_gid, f);
+		fd = take(self, w, f);
 		close(self);
 	}
 	(void)!write(hear[1], "", 1);
@@ -198,4 +207,69 @@ no_hear:
 	close(say[0]);
 	close(say[1]);
 	return fd;
+}
+
+int
+userns_idmap(int proc, uid_t disk_uid, gid_t disk_gid,
+    const struct userns_ids *ids, struct fault *f)
+{
+	const struct wanted w = {.ids = ids, .uid = disk_uid, .gid = disk_gid};
+
+	return make(proc, &w, f);
+}
+
+/*
+ * Enter while still root, which has every capability in a child of its own
+ * namespace and is nobody there; then become the first user.
+ */
+static int
+enter_many(const struct userns_ids *ids, int proc_self, struct fault *f)
+{
+	const struct wanted w = {.ids = ids, .is_many = 1};
+	int proc, fd, rc;
+
+	if (ids->outer || ids->host_uid == 0 || ids->more_host == 0)
+		return fault_set(f, 0, "host uid 0 is never mapped", NULL);
+	proc = openat(proc_self, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (proc == -1)
+		return fault_at(f, "open /proc", NULL);
+	fd = make(proc, &w, f);
+	close(proc);
+	if (fd == -1)
+		return -1;
+	rc = setns(fd, CLONE_NEWUSER) == -1
+		 ? fault_at(f, "enter the user namespace", NULL)
+		 : 0;
+	close(fd);
+	if (rc == -1)
+		return -1;
+	if (syscall(SYS_setgroups, 0, NULL) == -1)
+		return fault_at(f, "setgroups", NULL);
+	if (syscall(SYS_setresgid, ids->gid, ids->gid, ids->gid) == -1)
+		return fault_at(f, "setresgid", NULL);
+	if (syscall(SYS_setresuid, ids->uid, ids->uid, ids->uid) == -1)
+		return fault_at(f, "setresuid", NULL);
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == -1)
+		return fault_at(f, "not dumpable", NULL);
+	return 0;
+}
+
+int
+userns_enter(const struct userns_ids *ids, int proc_self, struct fault *f)
+{
+	if (ids->more > 0)
+		return enter_many(ids, proc_self, f);
+	if (become(ids, f) == -1)
+		return -1;
+	/* A process that changed its uid is root's to proc: see uid_map. */
+	if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == -1)
+		return fault_at(f, "dumpable", NULL);
+	if (unshare(CLONE_NEWUSER) == -1)
+		return fault_at(f, "unshare the user namespace", NULL);
+	if (write_maps(proc_self, (const unsigned[]){ids->uid, ids->host_uid},
+		(const unsigned[]){ids->gid, ids->host_gid}, f) == -1)
+		return -1;
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == -1)
+		return fault_at(f, "not dumpable", NULL);
+	return 0;
 }

@@ -16,6 +16,10 @@
  * gains the capabilities to build mounts in it, and every init again enters a
  * nested one of its own last: the same order, the same guarantees, except
  * that all sandboxes are one uid to the host.
+ *
+ * A sandbox with several users needs a map that only root may write, so its
+ * namespace is made by a child of init's and entered before the uid is given
+ * up; init then keeps the capabilities inside it to become one of them.
  */
 
 #include <sys/types.h>
@@ -27,6 +31,12 @@ struct userns_ids {
 	gid_t host_gid;
 	uid_t uid; /* inside */
 	gid_t gid;
+	/*
+	 * Real root only: as many further ids, from uid + 1 inside and from
+	 * more_host outside, users and groups alike.
+	 */
+	unsigned more;
+	uid_t more_host;
 	/*
 	 * The zygote went through userns_outer(): the host ids are the
 	 * caller's own, and there are no others to become.

@@ -24,6 +24,7 @@
 #include "sandbox/rlimits.h"
 #include "sandbox/seccomp.h"
 #include "sandbox/userns.h"
+#include "sandbox/users.h"
 
 #define WIRE_BYTES_MAX (176 * 1024) /* one message, its struct included */
 #define WIRE_FDS_MAX 8
@@ -95,12 +96,13 @@ enum zygote_create_flags {
 };
 
 /* Descriptors, in this order: the init's socket, the network namespace, the
- * groups'. */
+ * groups'.  Followed by the texts of /etc/passwd and /etc/group. */
 struct zygote_create {
 	struct wire_head head; /* id: the sandbox's */
 	uint32_t profile;      /* slot */
 	uint32_t cgroups_n;
 	struct userns_ids ids;
+	uint32_t passwd_bytes, group_bytes; /* with their NULs, or 0 */
 };
 
 /* Every answer of the zygote. */
@@ -125,6 +127,7 @@ enum init_verb {
 	INIT_REMOVE,
 	INIT_RENAME,
 	INIT_HASH,
+	INIT_CHGRP,
 	INIT_READY = 64, /* built, or the fault says why not */
 	INIT_TTY,        /* the master comes along */
 	INIT_EXITED,
@@ -146,6 +149,7 @@ struct init_exec {
 	uint32_t argv_n, env_n;
 	uint32_t text_bytes;
 	uint16_t rows, columns;
+	struct users_identity as;
 };
 
 enum init_signal_flags {
@@ -179,6 +183,8 @@ struct init_file {
 	uint32_t n; /* bytes to read, or that follow */
 	uint64_t offset;
 	struct hash hash;
+	uint32_t gid; /* chgrp */
+	struct users_identity as;
 };
 
 enum init_file_reply_flags { FILE_AT_END = 1 };

@@ -51,6 +51,7 @@ struct workspace {
 	struct loop_deferred next;
 	unsigned entry;  /* the one being put, */
 	int started;     /* once the first is */
+	int group_due;   /* what is at path belongs to the entry's group */
 	unsigned flying; /* verbs under way */
 	struct file_op *op[WINDOW];
 	int failed;
@@ -137,9 +138,22 @@ started(struct workspace *w, struct file_op *op)
 static int
 make_folder(struct workspace *w, const char *path, uint32_t mode)
 {
+	w->group_due = 1;
 	return started(
 	    w, sandbox_mkdir(w->sb, path, mode, FILE_PARENTS | FILE_OURS,
 		   put_done, w, &w->error));
+}
+
+static int
+give_to_group(struct workspace *w)
+{
+	const char *group = w->m->entries[w->entry].group;
+
+	w->group_due = 0;
+	return group == NULL
+		   ? 0
+		   : started(w, sandbox_chgrp(w->sb, w->path, group, FILE_OURS,
+				    put_done, w, &w->error));
 }
 
 /* One slice of the file whose text or descriptor is at hand. */
@@ -330,6 +344,7 @@ copy_slice(struct workspace *w, size_t *share)
 		os->close(w->file);
 		w->file = -1;
 		w->offset = 0;
+		w->group_due = 1;
 	}
 	return 0;
 }
@@ -345,6 +360,7 @@ put_text(struct workspace *w)
 	if (w->offset >= w->text.n) {
 		w->text.p = NULL;
 		w->offset = 0;
+		w->group_due = 1;
 	}
 	return 0;
 }
@@ -386,6 +402,8 @@ advance(struct workspace *w, size_t *share)
 		return put_text(w);
 	if (w->file != -1)
 		return copy_slice(w, share);
+	if (w->group_due)
+		return give_to_group(w);
 	if (w->depth > 0)
 		return walk(w);
 	if (w->started)

@@ -334,8 +334,14 @@ make_standins(const struct box *b, struct fault *f)
 	    &zy.standins, &zy.trees[b->workspace], p, n, f);
 }
 
+static size_t
+create_bytes(const struct zygote_create *m)
+{
+	return sizeof *m + (size_t)m->passwd_bytes + m->group_bytes;
+}
+
 static void
-create(const struct zygote_create *m, const int *fd, unsigned nfd)
+create(const struct zygote_create *m, size_t n, const int *fd, unsigned nfd)
 {
 	struct zygote_answer a = {0};
 	unsigned want = !zy.single +
@@ -346,8 +352,8 @@ create(const struct zygote_create *m, const int *fd, unsigned nfd)
 	int pidfd = -1;
 	long pid;
 
-	if (!zy.prepared || nfd != want || m->profile >= WIRE_PROFILES_MAX ||
-	    zy.children_n == CHILDREN_MAX) {
+	if (!zy.prepared || n != create_bytes(m) || nfd != want ||
+	    m->profile >= WIRE_PROFILES_MAX || zy.children_n == CHILDREN_MAX) {
 		fault_set(&a.fault, EINVAL, "request", NULL);
 		answer(ZYGOTE_CREATED, m->head.id, &a, -1);
 		return;
@@ -396,7 +402,7 @@ serve_message(void)
 		remember_profile((const void *)zy.message, (size_t)n);
 		break;
 	case ZYGOTE_CREATE:
-		create((const void *)zy.message, fd, nfd);
+		create((const void *)zy.message, (size_t)n, fd, nfd);
 		break;
 	case ZYGOTE_MAKER:
 		if (nfd == 1)

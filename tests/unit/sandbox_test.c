@@ -5,8 +5,14 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <dirent.h>
+#include <grp.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "engine/base/check.h"
 #include "engine/base/pool.h"
@@ -157,10 +163,16 @@ st_for_ms(struct sandbox_test *t, uint64_t ms)
 struct sandbox *
 st_create(struct sandbox_test *t, const struct manifest *manifest)
 {
-	struct sandbox_spec spec = {
-	    .profile = &t->profile, .manifest = manifest, .label = "test"};
+	return st_create_spec(t, (struct sandbox_spec){.manifest = manifest});
+}
+
+struct sandbox *
+st_create_spec(struct sandbox_test *t, struct sandbox_spec spec)
+{
 	struct sandbox *sb;
 
+	spec.profile = &t->profile;
+	spec.label = "test";
 	t->created = 0;
 	sb = sandbox_create(t->host, &spec, &st_ops, t, &t->error);
 	if (sb == NULL)
@@ -283,4 +295,83 @@ st_get(struct sandbox_test *t, struct sandbox *sb, const char *path)
 	st_file(t, sandbox_get(sb, path, 0, SANDBOX_SLICE, 0, st_landed, t,
 		       &t->file_error));
 	return t->file.error == NULL ? 0 : -1;
+}
+
+/* -------------------------------------------------------------- whole tests */
+
+static unsigned
+entries_of(const char *path)
+{
+	DIR *d = opendir(path);
+	unsigned n = 0;
+
+	while (d != NULL && readdir(d) != NULL)
+		n++;
+	if (d != NULL)
+		closedir(d);
+	return n;
+}
+
+int
+st_fresh(struct sandbox_test *t)
+{
+	unsigned fds = entries_of("/proc/self/fd");
+	struct error e;
+
+	memset(t, 0, sizeof *t);
+	t->fds_before = fds;
+	if (zygote_start(&t->zygote, &e) == -1) {
+		print_message("%s\n", e.text);
+		return -1;
+	}
+	st_open(t);
+	st_local(t, NULL);
+	return t->host == NULL ? -1 : 0;
+}
+
+void
+st_done(struct sandbox_test *t)
+{
+	st_close(t);
+	assert_int_equal(pool_in_use(), 0);
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+	assert_int_equal(entries_of("/proc/self/fd"), t->fds_before);
+}
+
+static int
+run_here(int (*run)(const char *as), char *folder)
+{
+	char command[128];
+	struct error e;
+	int failed;
+
+	strcpy(folder, "/tmp/skep-test-XXXXXX");
+	if (mkdtemp(folder) == NULL || pool_start((size_t)1 << 30, &e) == -1)
+		return 1;
+	cmocka_set_test_filter(getenv("ONLY")); /* a pattern, for debugging */
+	failed = run(getuid() == 0 ? "as root" : "as uid 1000");
+	pool_stop();
+	snprintf(command, sizeof command, "rm -rf %s", folder);
+	return system(command) != 0 || failed;
+}
+
+int
+st_main(int (*run)(const char *as), char *folder)
+{
+	int failed = run_here(run, folder), status;
+	pid_t pid;
+
+	if (getuid() != 0)
+		return failed;
+	fflush(NULL);
+	pid = fork();
+	if (pid == 0) {
+		if (setgroups(0, NULL) == -1 || setgid(1000) == -1 ||
+		    setuid(1000) == -1)
+			_exit(1);
+		execl("/proc/self/exe", "as-uid-1000", NULL);
+		_exit(1);
+	}
+	return pid == -1 || waitpid(pid, &status, 0) != pid || status != 0 ||
+	       failed;
 }

@@ -22,6 +22,7 @@ struct sandbox_test {
 	struct sandbox_host *host;
 	struct profile profile;
 	struct loop_timer patience;
+	unsigned fds_before;
 	int created, lost, gone;
 	struct error error; /* of created or lost */
 
@@ -51,6 +52,10 @@ struct sandbox *st_create(
     struct sandbox_test *t, const struct manifest *manifest);
 void st_destroy(struct sandbox_test *t, struct sandbox *sb);
 
+/* The same with a spec of the caller's, but for profile and label. */
+struct sandbox *st_create_spec(
+    struct sandbox_test *t, struct sandbox_spec spec);
+
 /* Run the loop until *flag. */
 void st_until(struct sandbox_test *t, const int *flag);
 void st_for_ms(struct sandbox_test *t, uint64_t ms);
@@ -66,5 +71,16 @@ void st_file(struct sandbox_test *t, struct file_op *op);
 int st_put(struct sandbox_test *t, struct sandbox *sb, const char *path,
     const char *content);
 int st_get(struct sandbox_test *t, struct sandbox *sb, const char *path);
+
+/*
+ * For main(): run the tests, and as root once more as uid 1000, in a process
+ * of its own.  folder[64] becomes a fresh folder of the host's that is removed
+ * afterwards.
+ */
+int st_main(int (*run)(const char *as), char *folder);
+
+/* Around each test: zygote and host; nothing may be left. */
+int st_fresh(struct sandbox_test *t);
+void st_done(struct sandbox_test *t);
 
 #endif
