@@ -92,7 +92,7 @@ is_lone_primitive(struct span text)
 	return s.p[0] != '{' && s.p[0] != '[' && s.p[0] != '"';
 }
 
-/* Tokens of text, a value that has passed the guard. */
+/* Tokens of text, which has passed the guard. */
 static int
 tokenize(
     struct json_doc *d, struct span text, size_t tokens_max, struct error *e)
@@ -113,25 +113,6 @@ tokenize(
 	    (jsmntok_t *)(void *)d->token, (unsigned)tokens_max);
 	CHECK(d->tokens > 0);
 	return 0;
-}
-
-int
-json_parse_peeked(
-    struct json_doc *d, const struct json_peek *k, struct error *e)
-{
-	d->plain_keys = k->plain_keys;
-	if (tokenize(d, k->text, k->tokens, e) == -1)
-		return -1;
-	CHECK(d->tokens == (int)k->tokens);
-	return k->flags & JSON_UNIQUE ? json_unique(d, e) : 0;
-}
-
-int
-json_parse_value(struct json_doc *d, const struct json_peek *k,
-    struct span value, struct error *e)
-{
-	d->plain_keys = k->plain_keys;
-	return tokenize(d, value, k->tokens, e);
 }
 
 int

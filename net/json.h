@@ -80,14 +80,6 @@ void json_doc_release(struct json_doc *d);
 int json_parse(
     struct json_doc *d, struct span text, unsigned flags, struct error *e);
 
-/* The tokens of what was peeked at: the same, without the guard again. */
-int json_parse_peeked(
-    struct json_doc *d, const struct json_peek *k, struct error *e);
-
-/* The tokens of one member's value alone. */
-int json_parse_value(struct json_doc *d, const struct json_peek *k,
-    struct span value, struct error *e);
-
 /*
  * No object of d has two equal keys: 0; else -1 with *e and the fault at the
  * second.  json_parse() with JSON_UNIQUE asks this.

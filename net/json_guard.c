@@ -17,55 +17,6 @@ json_guard_init(struct json_guard *g, size_t bytes_max, unsigned flags)
 	};
 }
 
-/* --- what is seen in passing --- */
-
-static inline int
-is_seen(const struct feed *f)
-{
-	return f->peek != NULL && f->g->depth == 1 && f->peek->is_whole;
-}
-
-static void
-see_key(struct feed *f)
-{
-	struct json_peek *k = f->peek;
-
-	if (k->members == JSON_PEEK_MAX)
-		k->is_whole = 0;
-	else
-		k->member[k->members].key.p = (const char *)f->p + 1;
-}
-
-/* At the colon behind a key: the key's end is before it. */
-static void
-see_colon(struct feed *f)
-{
-	struct span *key = &f->peek->member[f->peek->members].key;
-	const char *end = (const char *)f->p;
-
-	while (end[-1] != '"')
-		end--;
-	key->n = (size_t)(end - 1 - key->p);
-}
-
-static void
-see_value(struct feed *f)
-{
-	f->peek->member[f->peek->members].value.p = (const char *)f->p;
-}
-
-/* At the comma or brace behind a value. */
-static void
-see_end(struct feed *f)
-{
-	struct span *value = &f->peek->member[f->peek->members++].value;
-	const char *end = (const char *)f->p;
-
-	while (guard_is_space((uint8_t)end[-1]))
-		end--;
-	value->n = (size_t)(end - value->p);
-}
-
 /* --- structure --- */
 
 static int
@@ -180,8 +131,6 @@ begin_value(struct feed *f)
 
 	if (f->g->tokens++ == f->g->tokens_max)
 		return guard_fault(f, "too many values");
-	if (is_seen(f))
-		see_value(f);
 	if (c == '"')
 		return begin_string(f, 0);
 	if (c == '{' || c == '[')
@@ -198,8 +147,6 @@ begin_key(struct feed *f)
 		return guard_fault(f, "expected a key in double quotes");
 	if (f->g->tokens++ == f->g->tokens_max)
 		return guard_fault(f, "too many values");
-	if (is_seen(f))
-		see_key(f);
 	return begin_string(f, 1);
 }
 
@@ -208,8 +155,6 @@ after_value(struct feed *f)
 {
 	int object = guard_is_in_object(f->g);
 
-	if (is_seen(f) && (*f->p == ',' || *f->p == '}'))
-		see_end(f);
 	if (*f->p == ',') {
 		f->g->state = object ? AT_KEY : AT_VALUE;
 		f->p++;
@@ -241,8 +186,6 @@ feed_structure(struct feed *f)
 	case AT_COLON:
 		if (*f->p != ':')
 			return guard_fault(f, "expected ':'");
-		if (is_seen(f))
-			see_colon(f);
 		f->g->state = AT_VALUE;
 		f->p++;
 		return 0;
@@ -268,8 +211,8 @@ feed_tokens(struct feed *f)
 	return 0;
 }
 
-static int
-feed_step(struct feed *f)
+int
+guard_step(struct feed *f)
 {
 	switch ((enum state)f->g->state) {
 	case IN_STRING:
@@ -309,11 +252,10 @@ explain(struct feed *f, struct error *e)
 	    e, ERROR_SYNTAX, 0, "%s, found byte 0x%02x", what, *f->p);
 }
 
-static int
-feed(struct json_guard *g, struct span s, struct json_peek *peek,
-    struct error *e)
+int
+json_guard_feed(struct json_guard *g, struct span s, struct error *e)
 {
-	struct feed f = {.g = g, .p = (const uint8_t *)s.p, .peek = peek};
+	struct feed f = {.g = g, .p = (const uint8_t *)s.p};
 	int broken = 0;
 
 	if (g->state != BROKEN && s.n > g->bytes_max - g->bytes) {
@@ -328,51 +270,9 @@ feed(struct json_guard *g, struct span s, struct json_peek *peek,
 		return 0;
 	f.end = f.p + s.n;
 	while (f.p < f.end && !broken)
-		broken = feed_step(&f);
+		broken = guard_step(&f);
 	g->bytes += (size_t)(f.p - (const uint8_t *)s.p);
 	return broken ? explain(&f, e) : 0;
-}
-
-int
-json_guard_feed(struct json_guard *g, struct span s, struct error *e)
-{
-	return feed(g, s, NULL, e);
-}
-
-int
-json_peek(
-    struct json_peek *k, struct span text, unsigned flags, struct error *e)
-{
-	struct json_guard g;
-	int r;
-
-	json_guard_init(&g, INT_MAX, flags);
-	k->text = text;
-	k->members = 0;
-	k->flags = flags;
-	/* Members are looked for if it begins like an object. */
-	k->is_whole = text.n > 0 && text.p[0] == '{';
-	r = feed(&g, text, k, e);
-	if (r == 0)
-		r = json_guard_end(&g, e);
-	k->fault = g.bytes;
-	k->tokens = g.tokens;
-	k->plain_keys = !g.key_escapes;
-	if (r == -1 || g.key_escapes)
-		k->is_whole = 0;
-	return r;
-}
-
-struct span
-json_peek_get(const struct json_peek *k, const char *key)
-{
-	size_t n = strlen(key);
-
-	for (unsigned i = k->members; k->is_whole && i-- > 0;)
-		if (k->member[i].key.n == n &&
-		    memcmp(k->member[i].key.p, key, n) == 0)
-			return k->member[i].value;
-	return (struct span){NULL, 0};
 }
 
 int

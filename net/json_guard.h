@@ -27,29 +27,6 @@ enum json_flags {
 	JSON_UNICODE = 2, /* refuse escapes of lone surrogates */
 };
 
-/* A member of the outermost object, as it stands: the key without quotes. */
-struct json_member {
-	struct span key, value;
-};
-
-#define JSON_PEEK_MAX 24
-
-/*
- * What the guard sees in passing, for streams of small objects of which one
- * member matters: the outermost members.  If is_whole is 0 (no object, too
- * many members, keys with escapes) it says nothing, and the tokens must be
- * asked: json_parse_peeked().
- */
-struct json_peek {
-	struct span text;
-	size_t tokens;
-	size_t fault; /* the offset, when the text is refused */
-	unsigned flags;
-	int is_whole, plain_keys;
-	unsigned members;
-	struct json_member member[JSON_PEEK_MAX];
-};
-
 struct json_guard {
 	size_t bytes; /* accepted so far; after a fault, its offset */
 	size_t bytes_max, tokens_max;
@@ -75,13 +52,6 @@ void json_guard_init(struct json_guard *g, size_t bytes_max, unsigned flags);
  * g->bytes is the offset of the fault, and every later call fails too.
  */
 int json_guard_feed(struct json_guard *g, struct span s, struct error *e);
-
-/* The whole of text through the guard; 0, or -1 and *e, fault. */
-int json_peek(
-    struct json_peek *k, struct span text, unsigned flags, struct error *e);
-
-/* The raw value of a member, the last of that name; n == 0 without one. */
-struct span json_peek_get(const struct json_peek *k, const char *key);
 
 /* 0 when what was fed is one whole document. */
 int json_guard_end(struct json_guard *g, struct error *e);

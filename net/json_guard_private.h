@@ -3,7 +3,7 @@
 
 /*
  * The inside of the guard: json_guard.c reads structure, json_guard_scalar.c
- * strings, numbers and literals.
+ * strings, numbers and literals; json_shape.c has single leaves read.
  */
 
 #include <endian.h>
@@ -48,13 +48,15 @@ enum number {
 struct feed {
 	struct json_guard *g;
 	const uint8_t *p, *end;
-	struct json_peek *peek; /* or NULL */
 };
 
 extern const char guard_literals[3][6];
 
 /* Record what is wrong at f->p: -1. */
 int guard_fault(struct feed *f, const char *what);
+
+/* One step from wherever it is; f->p < f->end.  0, or -1 at a fault. */
+int guard_step(struct feed *f);
 
 /* Go on inside a string, number ...; 0 at its end or that of the bytes. */
 int guard_string(struct feed *f);

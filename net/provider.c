@@ -34,6 +34,7 @@ reply_init(struct model_reply *r, const struct provider_ops *ops,
 	text_init(&r->model, 4096);
 	text_init(&r->told, LIMIT_SSE_EVENT);
 	json_doc_init(&r->doc);
+	json_shape_init(&r->next.shape);
 }
 
 void
@@ -44,6 +45,7 @@ reply_release(struct model_reply *r)
 	text_release(&r->model);
 	text_release(&r->told);
 	json_doc_release(&r->doc);
+	json_shape_release(&r->next.shape);
 	pool_give(r->item);
 	reply_drop_blocks(r);
 	pool_give(r->block);
@@ -113,18 +115,14 @@ is_marker(struct model_reply *r, struct span data)
 static int
 read_event(struct model_reply *r, const struct sse_event *ev)
 {
-	struct json_peek k;
 	struct error e;
-	int done = 0;
+	int took = reply_next_piece(r, ev->data);
 
-	if (json_peek(&k, ev->data, 0, &e) == -1)
-		return bad_json(r, k.fault, &e);
-	if (k.is_whole && r->ops->peek != NULL)
-		done = r->ops->peek(r, &k);
-	if (done != 0)
-		return done == 1 ? 0 : -1;
-	if (json_parse_peeked(&r->doc, &k, &e) == -1)
-		return bad_json(r, 0, &e);
+	if (took != 0)
+		return took == 1 ? 0 : -1;
+	json_shape_forget(&r->next.shape);
+	if (json_parse(&r->doc, ev->data, 0, &e) == -1)
+		return bad_json(r, r->doc.fault.offset, &e);
 	if (json_type(&r->doc, 0) != JSON_OBJECT)
 		return reply_fail(r, ERROR_MODEL_PROTOCOL, 0,
 		    "an event that is %s, not an object",

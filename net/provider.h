@@ -21,6 +21,7 @@
 #include "engine/base/span.h"
 #include "engine/base/text.h"
 #include "net/json.h"
+#include "net/json_shape.h"
 
 struct http_field;
 struct sse_event;
@@ -96,6 +97,21 @@ struct reply_watch {
 
 struct reply_block; /* a block of a reply that is still being streamed */
 
+/* What a piece of a streamed answer adds to. */
+enum piece_kind { PIECE_NONE, PIECE_TEXT, PIECE_REASONING, PIECE_ARGUMENTS };
+
+/*
+ * What the next event is taken for if it has the last one's shape, and its
+ * fixed leaves are the same: one more piece of the same thing.
+ */
+struct reply_next {
+	enum piece_kind kind;
+	unsigned leaf;  /* that is the piece */
+	uint32_t fixed; /* bit i: leaf i */
+	int block;      /* the block that it continues; -1: none */
+	struct json_shape shape;
+};
+
 struct model_reply {
 	const struct provider_ops *ops;
 	enum reply_end end;
@@ -110,6 +126,7 @@ struct model_reply {
 	struct text model;   /* which model really answered */
 	struct text told;    /* scratch: text for the watch */
 	struct json_doc doc; /* of the event being read */
+	struct reply_next next;
 	struct reply_watch watch;
 	/*
 	 * Why it did not end well: MODEL_UNAVAILABLE, MODEL_RATE_LIMITED,
@@ -141,11 +158,6 @@ struct provider_ops {
 	    const struct model_request *q, struct text *body, struct error *e);
 	/* One event.  -1: r->error says why, and the answer is over. */
 	int (*event)(struct model_reply *r, const struct sse_event *ev);
-	/*
-	 * The same from a peek at the event, if that is enough: 1, or -1 as
-	 * event(); 0 when event() must be asked.
-	 */
-	int (*peek)(struct model_reply *r, const struct json_peek *k);
 	/* A whole JSON answer in r->doc. */
 	int (*whole)(struct model_reply *r);
 	/* The stream has ended. */

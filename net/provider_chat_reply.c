@@ -12,30 +12,29 @@
 
 /* --- pieces --- */
 
-/* A raw value; what is no string, or an empty one, adds nothing. */
-static int
-feed_raw(struct model_reply *r, enum block_kind kind, struct span raw)
+static enum piece_kind
+piece_of(enum block_kind kind)
 {
+	return kind == BLOCK_TEXT        ? PIECE_TEXT
+	       : kind == BLOCK_REASONING ? PIECE_REASONING
+					 : PIECE_ARGUMENTS;
+}
+
+/* What is no string, or an empty one, adds nothing. */
+static int
+feed(struct model_reply *r, enum block_kind kind, int v)
+{
+	struct span raw = json_raw(&r->doc, v);
 	struct reply_block *b;
 
 	if (raw.n <= 2 || raw.p[0] != '"')
 		return 0;
-	if (kind == BLOCK_TEXT)
-		reply_tell_raw(r, raw, r->watch.text);
-	else if (kind == BLOCK_REASONING)
-		reply_tell_raw(r, raw, r->watch.reasoning);
 	b = block_find(r, kind, 0);
 	if (b == NULL)
 		b = block_add(r, kind, 0);
 	if (b == NULL)
 		return -1;
-	return block_append(r, b, span_slice(raw, 1, raw.n - 1));
-}
-
-static int
-feed(struct model_reply *r, enum block_kind kind, int v)
-{
-	return feed_raw(r, kind, json_raw(&r->doc, v));
+	return reply_piece(r, piece_of(kind), b, raw);
 }
 
 /* Content is a string, or, of some servers, a list of parts. */
@@ -212,69 +211,69 @@ feed_chunk(struct model_reply *r, const char *message)
 	return feed_choices(r, json_get(d, 0, "choices"), message);
 }
 
-/* A delta that adds text and nothing else: its text, raw; else n == 0. */
-static struct span
-only_text(const struct json_peek *delta)
-{
-	struct span text = {NULL, 0};
-
-	for (unsigned i = 0; i < delta->members; i++) {
-		const struct json_member *m = &delta->member[i];
-
-		if (span_is(m->key, "content") && m->value.p[0] == '"')
-			text = m->value;
-		else if (!span_is(m->key, "role") && !span_is(m->value, "null"))
-			return (struct span){NULL, 0};
-	}
-	return text;
-}
-
 /*
- * Nearly every chunk is one choice with one piece of text: that much is seen
- * by peeking into the choice and into its delta.
+ * The member of a delta that is its one string and no role: where there is
+ * nothing else in it; else -1.
  */
 static int
-peek_text(struct model_reply *r, struct span choices)
+only_piece(const struct json_doc *d, int delta)
 {
-	struct json_peek choice, delta;
-	struct span index, stop, text;
-	struct error e;
+	int found = -1, v;
 
-	choices = span_trim(span_slice(choices, 1, choices.n - 1));
-	if (json_peek(&choice, choices, 0, &e) == -1 || !choice.is_whole)
-		return 0;
-	index = json_peek_get(&choice, "index");
-	stop = json_peek_get(&choice, "finish_reason");
-	if ((index.n > 0 && !span_is(index, "0")) ||
-	    (stop.n > 0 && !span_is(stop, "null")) ||
-	    json_peek(&delta, json_peek_get(&choice, "delta"), 0, &e) == -1 ||
-	    !delta.is_whole)
-		return 0;
-	text = only_text(&delta);
-	if (text.n == 0)
-		return 0;
-	return feed_raw(r, BLOCK_TEXT, text) == -1 ? -1 : 1;
+	for (int key = json_first(d, delta); key != -1;
+	     key = json_next(d, delta, key)) {
+		v = json_value(d, key);
+		if (json_type(d, v) == JSON_NULL || json_is(d, key, "role"))
+			continue;
+		if (found != -1 || json_type(d, v) != JSON_STRING)
+			return -1;
+		found = key;
+	}
+	return found;
 }
 
-/* Of all chunks but the first and last, only the choices are of interest. */
-static int
-peek(struct model_reply *r, const struct json_peek *k)
+/* The block that a member of a delta continues, or NULL. */
+static struct reply_block *
+block_of(const struct model_reply *r, int key)
 {
-	struct span usage = json_peek_get(k, "usage");
-	struct span choices = json_peek_get(k, "choices");
-	struct error e;
-	int done;
+	if (json_is(&r->doc, key, "content"))
+		return block_find(r, BLOCK_TEXT, 0);
+	if (json_is(&r->doc, key, "reasoning_content") ||
+	    json_is(&r->doc, key, "reasoning"))
+		return block_find(r, BLOCK_REASONING, 0);
+	return NULL;
+}
 
-	if (r->id.n == 0 || r->model.n == 0 || choices.n < 2 ||
-	    json_peek_get(k, "error").n > 0 ||
-	    (usage.n > 0 && !span_is(usage, "null")))
-		return 0;
-	done = choices.p[0] == '[' ? peek_text(r, choices) : 0;
-	if (done != 0)
-		return done;
-	if (json_parse_value(&r->doc, k, choices, &e) == -1)
-		return reply_fail(r, ERROR_INTERNAL, 1, "%s", e.text);
-	return feed_choices(r, 0, "delta") == -1 ? -1 : 1;
+/* Everything in v that is no container, or leads to none, stays as it is. */
+static void
+fix_members(struct model_reply *r, int v, int but)
+{
+	const struct json_doc *d = &r->doc;
+
+	for (int key = json_first(d, v); key != -1; key = json_next(d, v, key))
+		if (key != but)
+			reply_fix(r, json_value(d, key));
+}
+
+/* Nearly every chunk is one choice with one piece of text. */
+static void
+expect_another(struct model_reply *r)
+{
+	const struct json_doc *d = &r->doc;
+	int choices = json_get(d, 0, "choices");
+	int choice = json_first(d, choices);
+	int delta = json_get(d, choice, "delta");
+	int key = only_piece(d, delta);
+	struct reply_block *b = key == -1 ? NULL : block_of(r, key);
+
+	if (b == NULL || r->id.n == 0 || r->model.n == 0 ||
+	    json_size(d, choices) != 1)
+		return;
+	reply_expect(r, piece_of(b->kind), b, json_value(d, key));
+	fix_members(r, choice, -1);
+	fix_members(r, delta, key);
+	reply_fix(r, json_get(d, 0, "usage"));
+	reply_fix(r, json_get(d, 0, "error"));
 }
 
 static int
@@ -286,7 +285,10 @@ event(struct model_reply *r, const struct sse_event *ev)
 	if (json_type(&r->doc, error) == JSON_OBJECT ||
 	    json_type(&r->doc, error) == JSON_STRING)
 		return reply_said_error(r, error);
-	return feed_chunk(r, "delta");
+	if (feed_chunk(r, "delta") == -1)
+		return -1;
+	expect_another(r);
+	return 0;
 }
 
 static int
@@ -319,7 +321,6 @@ const struct provider_ops provider_chat = {
     .done_marker = 1,
     .build = chat_build,
     .event = event,
-    .peek = peek,
     .whole = whole,
     .finish = finish,
 };

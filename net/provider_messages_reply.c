@@ -97,10 +97,7 @@ begin_text(struct model_reply *r, int v, int64_t index)
 
 	if (b == NULL)
 		return -1;
-	reply_tell_text(r, text);
-	return json_type(&r->doc, text) == JSON_STRING
-		   ? block_append(r, b, json_inner(&r->doc, text))
-		   : 0;
+	return reply_piece(r, PIECE_TEXT, b, json_raw(&r->doc, text));
 }
 
 static int
@@ -117,10 +114,7 @@ begin_thinking(struct model_reply *r, int v, int64_t index)
 		seal = json_get(d, v, "data");
 	if (json_type(d, seal) == JSON_STRING)
 		text_add(&b->raw, json_inner(d, seal));
-	reply_tell_reasoning(r, text);
-	return json_type(d, text) == JSON_STRING
-		   ? block_append(r, b, json_inner(d, text))
-		   : 0;
+	return reply_piece(r, PIECE_REASONING, b, json_raw(d, text));
 }
 
 static int
@@ -156,36 +150,50 @@ numbered(struct model_reply *r, int64_t index)
 	return NULL;
 }
 
-/* What a delta may hold, raw. */
-struct piece {
-	struct span text, thinking, json, seal;
-};
-
+/* Of what a delta holds, what continues a block of that kind. */
 static int
-is_string(struct span raw)
+piece_of(const struct model_reply *r, int delta, enum block_kind kind,
+    enum piece_kind *piece)
 {
-	return raw.n >= 2 && raw.p[0] == '"';
+	static const struct {
+		const char *member;
+		enum piece_kind piece;
+	} of[] = {
+	    [BLOCK_TEXT] = {"text", PIECE_TEXT},
+	    [BLOCK_REASONING] = {"thinking", PIECE_REASONING},
+	    [BLOCK_CALL] = {"partial_json", PIECE_ARGUMENTS},
+	};
+	int v = -1;
+
+	*piece = PIECE_NONE;
+	if (kind != BLOCK_TEXT && kind != BLOCK_REASONING && kind != BLOCK_CALL)
+		return -1;
+	*piece = of[kind].piece;
+	v = json_get(&r->doc, delta, of[kind].member);
+	/* The structured answer is a call whose arguments are the text. */
+	if (v == -1 && kind == BLOCK_TEXT) {
+		*piece = PIECE_ARGUMENTS;
+		v = json_get(&r->doc, delta, "partial_json");
+	}
+	return v;
 }
 
 static int
-feed_block(struct model_reply *r, struct reply_block *b, const struct piece *d)
+feed_block(struct model_reply *r, struct reply_block *b, int delta)
 {
-	struct span add = {NULL, 0};
+	const struct json_doc *d = &r->doc;
+	int seal = json_get(d, delta, "signature");
+	enum piece_kind kind;
+	int v = piece_of(r, delta, b->kind, &kind);
 
-	if (is_string(d->seal))
-		text_add(&b->raw, span_slice(d->seal, 1, d->seal.n - 1));
-	if (is_string(d->text) && b->kind == BLOCK_TEXT) {
-		reply_tell_raw(r, d->text, r->watch.text);
-		add = d->text;
-	} else if (is_string(d->thinking) && b->kind == BLOCK_REASONING) {
-		reply_tell_raw(r, d->thinking, r->watch.reasoning);
-		add = d->thinking;
-	} else if (is_string(d->json) &&
-		   (b->kind == BLOCK_CALL || b->kind == BLOCK_TEXT)) {
-		add = d->json;
+	if (json_type(d, seal) == JSON_STRING) {
+		text_add(&b->raw, json_inner(d, seal));
+	} else if (json_type(d, json_get(d, 0, "type")) == JSON_STRING) {
+		reply_expect(r, kind, b, v);
+		reply_fix(r, json_get(d, 0, "type"));
+		reply_fix(r, json_get(d, 0, "index"));
 	}
-	return add.n <= 2 ? 0
-			  : block_append(r, b, span_slice(add, 1, add.n - 1));
+	return reply_piece(r, kind, b, json_raw(d, v));
 }
 
 /* --- events --- */
@@ -217,19 +225,11 @@ on_block_start(struct model_reply *r)
 static int
 on_block_delta(struct model_reply *r)
 {
-	const struct json_doc *d = &r->doc;
 	struct reply_block *b = numbered(r, index_of(r));
-	int v = json_get(d, 0, "delta");
-	struct piece piece = {
-	    .text = json_raw(d, json_get(d, v, "text")),
-	    .thinking = json_raw(d, json_get(d, v, "thinking")),
-	    .json = json_raw(d, json_get(d, v, "partial_json")),
-	    .seal = json_raw(d, json_get(d, v, "signature")),
-	};
 
 	if (b == NULL)
 		return bad_block(r, index_of(r));
-	return feed_block(r, b, &piece);
+	return feed_block(r, b, json_get(&r->doc, 0, "delta"));
 }
 
 static int
@@ -278,32 +278,6 @@ event(struct model_reply *r, const struct sse_event *ev)
 	return 0;
 }
 
-/* Most events continue a block. */
-static int
-peek(struct model_reply *r, const struct json_peek *k)
-{
-	struct span delta = json_peek_get(k, "delta");
-	struct reply_block *b;
-	struct json_peek d;
-	struct piece piece;
-	unsigned long long n;
-	struct error e;
-
-	if (!span_is(json_peek_get(k, "type"), "\"content_block_delta\"") ||
-	    span_to_u64(json_peek_get(k, "index"), LIMIT_REPLY_ITEMS, &n) ==
-		-1 ||
-	    json_peek(&d, delta, 0, &e) == -1 || !d.is_whole)
-		return 0;
-	b = numbered(r, (int64_t)n);
-	if (b == NULL)
-		return bad_block(r, (int64_t)n);
-	piece.text = json_peek_get(&d, "text");
-	piece.thinking = json_peek_get(&d, "thinking");
-	piece.json = json_peek_get(&d, "partial_json");
-	piece.seal = json_peek_get(&d, "signature");
-	return feed_block(r, b, &piece) == -1 ? -1 : 1;
-}
-
 static int
 whole(struct model_reply *r)
 {
@@ -346,7 +320,6 @@ const struct provider_ops provider_messages = {
     .fields = version,
     .build = messages_build,
     .event = event,
-    .peek = peek,
     .whole = whole,
     .finish = finish,
 };

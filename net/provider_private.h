@@ -28,19 +28,29 @@ int reply_incomplete(struct model_reply *r, struct span reason);
 /* The server says that it failed; v is {code, message, ...}: -1. */
 int reply_said_error(struct model_reply *r, int v);
 
-/* Tell the watch a string of r->doc. */
-void reply_tell_text(struct model_reply *r, int v);
-void reply_tell_reasoning(struct model_reply *r, int v);
+/*
+ * A piece of text, reasoning or arguments, a raw JSON value (what is no
+ * string adds nothing): the watch is told, and it is appended to b (or NULL;
+ * then arguments are only counted).  0, or -1 as reply_fail().
+ */
+int reply_piece(struct model_reply *r, enum piece_kind kind,
+    struct reply_block *b, struct span raw);
 
-/* The same of a raw JSON value; what is no string is not told. */
-void reply_tell_raw(struct model_reply *r, struct span raw,
-    void (*to)(void *owner, struct span text));
+/*
+ * The event in r->doc was a piece, the value v, and nothing else; the next
+ * one is probably another, if it differs from this one in nothing that
+ * reply_fix() names.  Anything but a piece ends the expectation, so what an
+ * event means may depend on r's blocks.
+ */
+void reply_expect(struct model_reply *r, enum piece_kind kind,
+    const struct reply_block *b, int v);
+void reply_fix(struct model_reply *r, int v);
+
+/* 1: data was the piece expected, and is taken; 0: it was not; -1. */
+int reply_next_piece(struct model_reply *r, struct span data);
 
 /* Append a string of r->doc to *t, replacing what was there. */
 void reply_note(const struct model_reply *r, int v, struct text *t);
-
-/* Count argument bytes of a call that is being streamed: 0, or -1. */
-int reply_count_arguments(struct model_reply *r, size_t n);
 
 /* A token count, never negative. */
 uint64_t reply_tokens(const struct model_reply *r, int v);

@@ -6,7 +6,7 @@
 #include "engine/base/arena.h"
 #include "engine/base/pool.h"
 
-/* What all dialects do with an answer: keep items, end it, tell its text. */
+/* What all dialects do with an answer: keep items, end it. */
 
 /* --- items --- */
 
@@ -210,37 +210,6 @@ reply_said_error(struct model_reply *r, int v)
 	    r->told.p == NULL ? "" : r->told.p);
 }
 
-/* --- deltas --- */
-
-void
-reply_tell_raw(struct model_reply *r, struct span raw,
-    void (*to)(void *owner, struct span text))
-{
-	struct span inner = span_slice(raw, 1, raw.n - 1);
-
-	if (to == NULL || raw.n <= 2 || raw.p[0] != '"')
-		return;
-	if (memchr(inner.p, '\\', inner.n) == NULL) {
-		to(r->watch.owner, inner);
-		return;
-	}
-	text_clear(&r->told);
-	json_unescape(inner, &r->told);
-	to(r->watch.owner, text_span(&r->told));
-}
-
-void
-reply_tell_text(struct model_reply *r, int v)
-{
-	reply_tell_raw(r, json_raw(&r->doc, v), r->watch.text);
-}
-
-void
-reply_tell_reasoning(struct model_reply *r, int v)
-{
-	reply_tell_raw(r, json_raw(&r->doc, v), r->watch.reasoning);
-}
-
 void
 reply_note(const struct model_reply *r, int v, struct text *t)
 {
@@ -248,17 +217,6 @@ reply_note(const struct model_reply *r, int v, struct text *t)
 		return;
 	text_clear(t);
 	json_string_add(&r->doc, v, t);
-}
-
-int
-reply_count_arguments(struct model_reply *r, size_t n)
-{
-	r->argument_bytes += n;
-	if (r->argument_bytes <= LIMIT_TOOL_ARGUMENTS)
-		return 0;
-	return reply_fail(r, ERROR_MODEL_PROTOCOL, 0,
-	    "a tool call with arguments of more than %zu bytes",
-	    LIMIT_TOOL_ARGUMENTS);
 }
 
 uint64_t

@@ -317,51 +317,45 @@ static const struct {
     {"response.failed", on_failed},
     {"error", on_error},
 };
-#define EVENTS (sizeof(events) / sizeof(*events))
+
+/* Most events are one of these. */
+static const struct {
+	const char *type;
+	enum piece_kind kind;
+} deltas[] = {
+    {"response.output_text.delta", PIECE_TEXT},
+    {"response.reasoning_summary_text.delta", PIECE_REASONING},
+    {"response.reasoning_text.delta", PIECE_REASONING},
+    {"response.function_call_arguments.delta", PIECE_ARGUMENTS},
+    {"response.custom_tool_call_input.delta", PIECE_ARGUMENTS},
+    {"response.mcp_call_arguments.delta", PIECE_ARGUMENTS},
+};
+
+static int
+on_delta(struct model_reply *r, int type, enum piece_kind kind)
+{
+	int delta = json_get(&r->doc, 0, "delta");
+
+	if (json_type(&r->doc, type) == JSON_STRING) {
+		reply_expect(r, kind, NULL, delta);
+		reply_fix(r, type);
+	}
+	return reply_piece(r, kind, NULL, json_raw(&r->doc, delta));
+}
 
 static int
 event(struct model_reply *r, const struct sse_event *ev)
 {
 	int type = json_get(&r->doc, 0, "type");
+	struct span name = type == -1 ? ev->type : json_inner(&r->doc, type);
 
-	for (size_t i = 0; i < EVENTS; i++)
-		if (type == -1 ? span_is(ev->type, events[i].type)
-			       : json_is(&r->doc, type, events[i].type))
+	for (size_t i = 0; i < sizeof(deltas) / sizeof(*deltas); i++)
+		if (span_is(name, deltas[i].type))
+			return on_delta(r, type, deltas[i].kind);
+	for (size_t i = 0; i < sizeof(events) / sizeof(*events); i++)
+		if (span_is(name, events[i].type))
 			return events[i].on(r);
 	return 0;
-}
-
-/* Most events are deltas: the rest of the table is for the few others. */
-static int
-peek(struct model_reply *r, const struct json_peek *k)
-{
-	struct span type = json_peek_get(k, "type");
-	struct span delta = json_peek_get(k, "delta");
-
-	if (type.n < 2 || type.p[0] != '"' ||
-	    memchr(type.p, '\\', type.n) != NULL)
-		return 0;
-	type = span_slice(type, 1, type.n - 1);
-	if (span_is(type, "response.output_text.delta")) {
-		reply_tell_raw(r, delta, r->watch.text);
-		return 1;
-	}
-	if (span_is(type, "response.reasoning_summary_text.delta") ||
-	    span_is(type, "response.reasoning_text.delta")) {
-		reply_tell_raw(r, delta, r->watch.reasoning);
-		return 1;
-	}
-	if (span_is(type, "response.function_call_arguments.delta") ||
-	    span_is(type, "response.custom_tool_call_input.delta") ||
-	    span_is(type, "response.mcp_call_arguments.delta"))
-		return reply_count_arguments(
-			   r, delta.n > 2 ? delta.n - 2 : 0) == -1
-			   ? -1
-			   : 1;
-	for (size_t i = 0; i < EVENTS; i++)
-		if (span_is(type, events[i].type))
-			return 0;
-	return 1;
 }
 
 static int
@@ -386,7 +380,6 @@ const struct provider_ops provider_responses = {
     .has_native_tools = 1,
     .build = build,
     .event = event,
-    .peek = peek,
     .whole = whole,
     .finish = finish,
 };

@@ -29,30 +29,41 @@ sse_release(struct sse *s)
 int
 sse_is_inside(const struct sse *s)
 {
-	return s->has_data || s->has_line || (s->type.n > 0 && !s->emitted);
+	return s->has_data || s->has_line ||
+	       ((s->type.n > 0 || s->type_here.n > 0) && !s->emitted);
 }
 
 /* --- lines --- */
 
+/* The first c in in, which may be known from before; else in's end. */
+static const char *
+find(const char **known, struct span in, char c)
+{
+	const char *end = in.p + in.n;
+
+	if (*known == NULL || *known < in.p || *known > end) {
+		*known = memchr(in.p, c, in.n);
+		if (*known == NULL)
+			*known = end;
+	}
+	return *known;
+}
+
 /*
  * The index of the first CR or LF; in.n when there is none.  Where the next
- * LF is stays known until it is passed, so that a stream that ends its lines
- * in CR is not searched for LF again with every line.
+ * of each is stays known until it is passed, so that a stream which ends its
+ * lines in one of them is not searched for the other with every line.
  */
 static size_t
 line_end(struct sse *s, struct span in)
 {
-	const char *cr, *end = in.p + in.n;
+	const char *lf, *cr;
 
 	if (in.n == 0)
 		return 0;
-	if (s->next_lf == NULL || s->next_lf < in.p || s->next_lf > end) {
-		s->next_lf = memchr(in.p, '\n', in.n);
-		if (s->next_lf == NULL)
-			s->next_lf = end;
-	}
-	cr = memchr(in.p, '\r', (size_t)(s->next_lf - in.p));
-	return (size_t)((cr != NULL ? cr : s->next_lf) - in.p);
+	lf = find(&s->next_lf, in, '\n');
+	cr = find(&s->next_cr, in, '\r');
+	return (size_t)((cr < lf ? cr : lf) - in.p);
 }
 
 static void
@@ -116,14 +127,15 @@ next_line(struct sse *s, struct span *in, struct span *line, struct error *e)
 
 /* --- fields --- */
 
-/* Move the one data line that still lies in the input. */
+/* Move what still lies in the input. */
 static void
 settle(struct sse *s)
 {
-	if (s->data_here.p == NULL)
-		return;
-	text_add(&s->data, s->data_here);
-	s->data_here = (struct span){NULL, 0};
+	if (s->data_here.p != NULL)
+		text_add(&s->data, s->data_here);
+	if (s->type_here.p != NULL)
+		text_add(&s->type, s->type_here);
+	s->data_here = s->type_here = (struct span){NULL, 0};
 }
 
 static int
@@ -149,6 +161,17 @@ add_data(struct sse *s, struct span value, struct error *e)
 	return 0;
 }
 
+static void
+set_type(struct sse *s, struct span value)
+{
+	text_clear(&s->type);
+	s->type_here = (struct span){NULL, 0};
+	if (s->has_line)
+		text_add(&s->type, value);
+	else
+		s->type_here = value;
+}
+
 static int
 field(struct sse *s, struct span name, struct span value, struct error *e)
 {
@@ -157,8 +180,7 @@ field(struct sse *s, struct span name, struct span value, struct error *e)
 	if (span_is(name, "data"))
 		return add_data(s, value, e);
 	if (span_is(name, "event")) {
-		text_clear(&s->type);
-		text_add(&s->type, value);
+		set_type(s, value);
 	} else if (span_is(name, "id")) {
 		if (memchr(value.p, '\0', value.n) == NULL) {
 			text_clear(&s->id);
@@ -171,20 +193,31 @@ field(struct sse *s, struct span name, struct span value, struct error *e)
 	return 0;
 }
 
+/* Where the colon is, sooner for the two fields that matter. */
+static size_t
+colon_of(struct span line)
+{
+	if (line.n > 5 && line.p[4] == ':' && memcmp(line.p, "data", 4) == 0)
+		return 4;
+	if (line.n > 6 && line.p[5] == ':' && memcmp(line.p, "event", 5) == 0)
+		return 5;
+	return span_find(line, ':', 0);
+}
+
 static int
 line_came(struct sse *s, struct span line, struct error *e)
 {
 	struct span name, value;
-	size_t colon = span_find(line, ':', 0);
+	size_t colon = colon_of(line), from = colon + 1;
 
-	if (colon == 0 && line.n > 0)
+	if (colon == 0)
 		return 0;
-	name = span_slice(line, 0, colon);
-	value = span_slice(line, colon + 1, line.n);
-	if (value.n > 0 && value.p[0] == ' ')
-		value = span_slice(value, 1, value.n);
-	if (value.n == 0)
-		value.p = "";
+	name = (struct span){line.p, colon};
+	if (from < line.n && line.p[from] == ' ')
+		from++;
+	value = (struct span){"", 0};
+	if (from < line.n)
+		value = (struct span){line.p + from, line.n - from};
 	return field(s, name, value, e);
 }
 
@@ -193,14 +226,14 @@ forget_event(struct sse *s)
 {
 	text_clear(&s->data);
 	text_clear(&s->type);
-	s->data_here = (struct span){NULL, 0};
+	s->data_here = s->type_here = (struct span){NULL, 0};
 	s->has_data = s->emitted = 0;
 }
 
 static void
 emit(struct sse *s, struct sse_event *ev)
 {
-	ev->type = text_span(&s->type);
+	ev->type = s->type_here.p != NULL ? s->type_here : text_span(&s->type);
 	ev->data = s->data_here.p != NULL ? s->data_here : text_span(&s->data);
 	ev->id = text_span(&s->id);
 	s->has_data = 0;
@@ -247,7 +280,7 @@ sse_next(struct sse *s, struct span *in, struct sse_event *ev, struct error *e)
 	}
 	if (r == -1)
 		return SSE_BAD;
-	s->next_lf = NULL; /* the next input is another */
+	s->next_lf = s->next_cr = NULL; /* the next input is another */
 	settle(s);
 	if (text_overflowed(&s->data)) {
 		error_set(e, ERROR_FULL, 0, "no memory for an event");

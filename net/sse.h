@@ -5,8 +5,8 @@
  * Server-sent events, parsed as the WHATWG HTML standard says.
  *
  * The parser pulls: give it the bytes that came, ask for events until it
- * wants more.  An event whose one data line lies whole in the given bytes is
- * not copied.  Bytes may be cut anywhere, between CR and LF too.
+ * wants more.  What lies whole in the given bytes, one data line and the
+ * type, is not copied.  Bytes may be cut anywhere, between CR and LF too.
  *
  *	while ((r = sse_next(&s, &in, &ev, e)) == SSE_EVENT)
  *		...
@@ -35,7 +35,9 @@ struct sse {
 	struct text type;
 	struct text id;
 	const char *next_lf;   /* in the input; its end if it has no more */
+	const char *next_cr;   /* the same */
 	struct span data_here; /* or one data line in the input */
+	struct span type_here; /* the same of the type */
 	size_t event_bytes_max;
 	uint64_t retry_ms; /* last "retry" field; UINT64_MAX: none came */
 	uint64_t events;
