@@ -332,6 +332,10 @@ tls_client_new(
 	mbedtls_ssl_conf_authmode(&c->config, MBEDTLS_SSL_VERIFY_REQUIRED);
 	mbedtls_ssl_conf_session_tickets(
 	    &c->config, MBEDTLS_SSL_SESSION_TICKETS_ENABLED);
+#if MBEDTLS_VERSION_MAJOR >= 3
+	mbedtls_ssl_conf_tls13_enable_signal_new_session_tickets(
+	    &c->config, MBEDTLS_SSL_TLS1_3_SIGNAL_NEW_SESSION_TICKETS_ENABLED);
+#endif
 	if (load_roots(c, s->ca_file, e) == -1 ||
 	    load_identity(c, s->cert_file, s->key_file, e) == -1)
 		goto failed;

@@ -2,7 +2,7 @@
 #define SKEP_NET_TLS_H
 
 /*
- * TLS by mbedTLS (2.28, and written for 3.6), as streams.
+ * TLS by mbedTLS (2.28 or 3.6), as streams.
  *
  * Theory of operation
  *

@@ -96,6 +96,23 @@ means_wait(struct tls_stream *t, int ret, int wanted)
 	return 1;
 }
 
+/* TLS 1.3 gives tickets when it likes, and reading or writing meets them. */
+static int
+is_ticket(struct tls_stream *t, int ret)
+{
+#if MBEDTLS_VERSION_MAJOR >= 3
+	if (ret == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET) {
+		if (t->client != NULL)
+			tls_ticket_keep(t);
+		return 1;
+	}
+#else
+	(void)t;
+	(void)ret;
+#endif
+	return 0;
+}
+
 static enum io
 read_record(struct stream *s, void *p, size_t n, size_t *got)
 {
@@ -103,16 +120,9 @@ read_record(struct stream *s, void *p, size_t n, size_t *got)
 	int ret;
 
 	CHECK(t->done == NULL);
-	do {
+	do
 		ret = mbedtls_ssl_read(&t->ssl, p, n);
-#if MBEDTLS_VERSION_MAJOR >= 3
-		if (ret == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET) {
-			if (t->client != NULL)
-				tls_ticket_keep(t);
-			continue;
-		}
-#endif
-	} while (0);
+	while (is_ticket(t, ret));
 	if (ret > 0) {
 		*got = (size_t)ret;
 		t->extra_want = LOOP_NOTHING;
@@ -138,7 +148,10 @@ write_record(struct stream *s, struct span bytes, size_t *wrote)
 
 	CHECK(t->done == NULL);
 	CHECK(n <= bytes.n);
-	ret = mbedtls_ssl_write(&t->ssl, (const unsigned char *)bytes.p, n);
+	do
+		ret = mbedtls_ssl_write(
+		    &t->ssl, (const unsigned char *)bytes.p, n);
+	while (is_ticket(t, ret));
 	if (ret > 0) {
 		t->write_n = 0;
 		t->extra_want = LOOP_NOTHING;
@@ -237,8 +250,9 @@ handshake_end(struct tls_stream *t, const struct error *e)
 	} else {
 		t->tls->counts.resumed++;
 	}
-	if (t->client != NULL && e == NULL && t->was_full)
-		tls_ticket_keep(t);
+	if (t->client != NULL && e == NULL && t->was_full &&
+	    strcmp(mbedtls_ssl_get_version(&t->ssl), "TLSv1.3") != 0)
+		tls_ticket_keep(t); /* 1.3 sends it later: read_record() */
 	done(&t->base, t->done_owner, e);
 }
 

@@ -230,12 +230,14 @@ old_versions_and_suites_are_refused(void **state)
 	bad_cert_make(&rsa);
 	p.cert_pem = text_span(&ec.chain);
 	p.key_pem = text_span(&ec.key);
+#if MBEDTLS_VERSION_MAJOR < 3
 	for (int minor = MBEDTLS_SSL_MINOR_VERSION_1;
 	     minor < MBEDTLS_SSL_MINOR_VERSION_3; minor++) {
 		p.version_max = minor;
 		REFUSED(ask_peer(&p, text_span(&ec.ca), NULL), "");
 	}
 	p.version_max = 0;
+#endif
 	p.suites = cbc;
 	REFUSED(ask_peer(&p, text_span(&ec.ca), NULL), "");
 	p.suites = cbc_sha;
@@ -269,17 +271,24 @@ the_settings_say_so_too(void **state)
 	s.ca_file = ec.ca_file;
 	c = tls_client_new(t, &s, &e);
 	assert_non_null(c);
-	assert_int_equal(c->config.min_major_ver, MBEDTLS_SSL_MAJOR_VERSION_3);
-	assert_int_equal(c->config.min_minor_ver, MBEDTLS_SSL_MINOR_VERSION_3);
-	assert_int_equal(c->config.authmode, MBEDTLS_SSL_VERIFY_REQUIRED);
-	assert_int_equal(c->config.cert_profile->rsa_min_bitlen, 2048);
-	assert_int_equal(c->config.cert_profile->allowed_mds &
+#define SET(member) c->config.MBEDTLS_PRIVATE(member)
+#if MBEDTLS_VERSION_MAJOR >= 3
+	assert_int_equal(SET(min_tls_version), MBEDTLS_SSL_VERSION_TLS1_2);
+	for (const uint16_t *g = SET(sig_algs); *g != 0; g++)
+		assert_true((*g >> 8) >= 4); /* of SHA-256 at least */
+#else
+	assert_int_equal(SET(min_major_ver), MBEDTLS_SSL_MAJOR_VERSION_3);
+	assert_int_equal(SET(min_minor_ver), MBEDTLS_SSL_MINOR_VERSION_3);
+	for (const int *md = SET(sig_hashes); *md != MBEDTLS_MD_NONE; md++)
+		assert_true(*md >= MBEDTLS_MD_SHA256);
+#endif
+	assert_int_equal(SET(authmode), MBEDTLS_SSL_VERIFY_REQUIRED);
+	assert_int_equal(SET(cert_profile)->rsa_min_bitlen, 2048);
+	assert_int_equal(SET(cert_profile)->allowed_mds &
 			     MBEDTLS_X509_ID_FLAG(MBEDTLS_MD_SHA1),
 	    0);
-	for (const int *md = c->config.sig_hashes; *md != MBEDTLS_MD_NONE; md++)
-		assert_true(*md >= MBEDTLS_MD_SHA256);
-	assert_int_equal(c->config.disable_renegotiation,
-	    MBEDTLS_SSL_RENEGOTIATION_DISABLED);
+	assert_int_equal(
+	    SET(disable_renegotiation), MBEDTLS_SSL_RENEGOTIATION_DISABLED);
 	tls_client_free(c);
 	tls_free(t);
 	echo_stop(&ec);

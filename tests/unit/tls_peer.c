@@ -10,6 +10,7 @@
 #include <mbedtls/ecp.h>
 #include <mbedtls/oid.h>
 #include <mbedtls/rsa.h>
+#include <mbedtls/version.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -96,6 +97,27 @@ converse(struct tls_peer *p, struct seat *s)
 }
 
 static void
+prepare_key_and_version(struct tls_peer *p, struct seat *s)
+{
+	const unsigned char *pem = (const unsigned char *)p->key_pem.p;
+	size_t n = p->key_pem.n + 1;
+
+#if MBEDTLS_VERSION_MAJOR >= 3
+	mbedtls_pk_parse_key(
+	    &s->key, pem, n, NULL, 0, mbedtls_ctr_drbg_random, &s->drbg);
+	mbedtls_ssl_conf_max_tls_version(
+	    &s->config, MBEDTLS_SSL_VERSION_TLS1_2);
+#else
+	mbedtls_pk_parse_key(&s->key, pem, n, NULL, 0);
+	mbedtls_ssl_conf_min_version(&s->config, MBEDTLS_SSL_MAJOR_VERSION_3,
+	    MBEDTLS_SSL_MINOR_VERSION_1);
+	mbedtls_ssl_conf_max_version(&s->config, MBEDTLS_SSL_MAJOR_VERSION_3,
+	    p->version_max > 0 ? p->version_max : MBEDTLS_SSL_MINOR_VERSION_3);
+#endif
+	mbedtls_ssl_conf_own_cert(&s->config, &s->chain, &s->key);
+}
+
+static void
 prepare(struct tls_peer *p, struct seat *s)
 {
 	mbedtls_entropy_init(&s->entropy);
@@ -111,13 +133,7 @@ prepare(struct tls_peer *p, struct seat *s)
 	mbedtls_ssl_conf_rng(&s->config, mbedtls_ctr_drbg_random, &s->drbg);
 	mbedtls_x509_crt_parse(
 	    &s->chain, (const unsigned char *)p->cert_pem.p, p->cert_pem.n + 1);
-	mbedtls_pk_parse_key(&s->key, (const unsigned char *)p->key_pem.p,
-	    p->key_pem.n + 1, NULL, 0);
-	mbedtls_ssl_conf_own_cert(&s->config, &s->chain, &s->key);
-	mbedtls_ssl_conf_min_version(&s->config, MBEDTLS_SSL_MAJOR_VERSION_3,
-	    MBEDTLS_SSL_MINOR_VERSION_1);
-	mbedtls_ssl_conf_max_version(&s->config, MBEDTLS_SSL_MAJOR_VERSION_3,
-	    p->version_max > 0 ? p->version_max : MBEDTLS_SSL_MINOR_VERSION_3);
+	prepare_key_and_version(p, s);
 	if (p->suites != NULL)
 		mbedtls_ssl_conf_ciphersuites(&s->config, p->suites);
 	if (p->manner == PEER_RENEGOTIATES)
@@ -220,6 +236,23 @@ make_key(
 }
 
 static void
+set_serial(mbedtls_x509write_cert *crt)
+{
+#if MBEDTLS_VERSION_MAJOR >= 3
+	unsigned char number = 77;
+
+	mbedtls_x509write_crt_set_serial_raw(crt, &number, 1);
+#else
+	mbedtls_mpi serial;
+
+	mbedtls_mpi_init(&serial);
+	mbedtls_mpi_lset(&serial, 77);
+	mbedtls_x509write_crt_set_serial(crt, &serial);
+	mbedtls_mpi_free(&serial);
+#endif
+}
+
+static void
 certify(struct text *pem, const char *subject, mbedtls_pk_context *key,
     const char *issuer, mbedtls_pk_context *issuer_key, mbedtls_md_type_t md,
     int is_ca, mbedtls_ctr_drbg_context *drbg)
@@ -227,12 +260,9 @@ certify(struct text *pem, const char *subject, mbedtls_pk_context *key,
 	static const unsigned char san[] = {0x30, 6, 0x87, 4, 127, 0, 0, 1};
 	unsigned char out[CERT_BYTES];
 	mbedtls_x509write_cert crt;
-	mbedtls_mpi serial;
 
 	mbedtls_x509write_crt_init(&crt);
-	mbedtls_mpi_init(&serial);
-	mbedtls_mpi_lset(&serial, 77);
-	mbedtls_x509write_crt_set_serial(&crt, &serial);
+	set_serial(&crt);
 	mbedtls_x509write_crt_set_md_alg(&crt, md);
 	mbedtls_x509write_crt_set_subject_key(&crt, key);
 	mbedtls_x509write_crt_set_issuer_key(&crt, issuer_key);
@@ -251,7 +281,6 @@ certify(struct text *pem, const char *subject, mbedtls_pk_context *key,
 	    0);
 	text_add_str(pem, (const char *)out);
 	mbedtls_x509write_crt_free(&crt);
-	mbedtls_mpi_free(&serial);
 }
 
 /* The chain is written from the server's own up: names count downwards. */
