@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "config/agent_family.h"
 #include "config/agent_private.h"
 #include "config/complaint.h"
 #include "config/nearest.h"
@@ -149,6 +150,12 @@ check_answer_schema(struct table_reader *r, int v, struct span schema)
 	return status;
 }
 
+static int
+has_grants(const struct agent *a)
+{
+	return a->manifest != NULL && a->manifest->grants_n > 0;
+}
+
 int
 agent_check(struct table_reader *r, int v, void *at)
 {
@@ -161,6 +168,11 @@ agent_check(struct table_reader *r, int v, void *at)
 	if (a->name[0] == '\0')
 		status = table_complain(
 		    r, json_get(r->doc, v, "name"), "the name is empty");
+	a->sandbox.has_profile = a->sandbox.profile != NULL ||
+				 a->sandbox.rootfs != NULL || has_grants(a);
+	if (a->sandbox.profile == NULL && a != r->nursery->member[0] &&
+	    !a->sandbox.has_profile)
+		return status; /* it will have the first one's */
 	if (a->sandbox.profile == NULL)
 		a->sandbox.profile = profile_builtin("draft");
 	a->sandbox.profile =
@@ -228,35 +240,168 @@ find_file(struct arena *arena, const char *path)
 	return arena_printf(arena, "%.*s/agent.json", (int)n, path);
 }
 
-const struct agent *
+/* A new one of r's family, to be read; NULL and complains at v. */
+static struct agent *
+new_agent(struct table_reader *r, int v, const char *name)
+{
+	struct agent_nursery *n = r->nursery;
+	struct agent *a = arena_alloc(r->arena, sizeof *a);
+
+	if (a == NULL) {
+		table_complain(r, v, "out of memory");
+		return NULL;
+	}
+	if (n->n == AGENTS_MAX) {
+		table_complain(r, v, "more than %d agents in all", AGENTS_MAX);
+		return NULL;
+	}
+	table_defaults(&agent_table, a);
+	a->name = name;
+	n->file[n->n].inode = 0;
+	n->member[n->n++] = a;
+	return a;
+}
+
+/*
+ * What object v does not say of its model is as with the first agent, unless
+ * it says where that is reached: no key goes to somebody else's address.
+ */
+static void
+inherit_model(const struct table_reader *r, int v, struct agent *a)
+{
+	int model = json_get(r->doc, v, "model");
+
+	if (a != r->nursery->member[0] &&
+	    json_get(r->doc, model, "base_url") == -1 &&
+	    json_get(r->doc, model, "api") == -1)
+		a->model = r->nursery->member[0]->model;
+}
+
+/* Read a from the file at path, whatever was read of it stays. */
+static int
+read_from_file(struct table_reader *r, const char *path, struct agent *a)
+{
+	struct source s;
+	int status;
+
+	if (source_open(&s, r->arena, path, r->complaints) == -1)
+		return -1;
+	r->file = a->file = path;
+	r->folder = a->folder = s.folder;
+	r->doc = &s.doc;
+	inherit_model(r, 0, a);
+	status = table_read_over(r, &agent_table, 0, a);
+	source_release(&s);
+	return status;
+}
+
+/* "agents.NAME" for what is below; back to what it was with leave_name(). */
+static size_t
+enter_name(struct table_reader *r, const char *name)
+{
+	size_t before = r->path_n, n = strlen(name);
+
+	if (before + 1 + n < sizeof r->path) {
+		r->path[before] = '.';
+		memcpy(r->path + before + 1, name, n + 1);
+		r->path_n = before + 1 + n;
+	}
+	return before;
+}
+
+static void
+leave_name(struct table_reader *r, size_t before)
+{
+	r->path_n = before;
+	r->path[before] = '\0';
+}
+
+struct agent *
+agent_read_value(struct table_reader *r, int v, const char *name)
+{
+	struct agent *a = new_agent(r, v, name);
+	size_t before;
+	int status;
+
+	if (a == NULL)
+		return NULL;
+	a->file = r->file;
+	a->folder = r->folder;
+	inherit_model(r, v, a);
+	before = enter_name(r, name);
+	status = table_read_over(r, &agent_table, v, a);
+	leave_name(r, before);
+	return status == 0 ? a : NULL;
+}
+
+struct agent *
+agent_read_file(
+    struct table_reader *r, int v, const char *path, const char *name)
+{
+	struct agent_nursery *n = r->nursery;
+	struct table_reader below = *r;
+	struct agent *a;
+	struct stat st;
+
+	path = find_file(r->arena, path);
+	if (path == NULL || stat(path, &st) == -1) {
+		table_complain(r, v, "%s: %s", path == NULL ? "" : path,
+		    strerror(path == NULL ? ENOMEM : errno));
+		return NULL;
+	}
+	for (unsigned i = 0; i < n->n; i++)
+		if (n->file[i].inode == st.st_ino &&
+		    n->file[i].device == st.st_dev)
+			return n->member[i];
+	a = new_agent(r, v, name);
+	if (a == NULL)
+		return NULL;
+	n->file[n->n - 1].inode = st.st_ino;
+	n->file[n->n - 1].device = st.st_dev;
+	enter_name(&below, name);
+	return read_from_file(&below, path, a) == 0 ? a : NULL;
+}
+
+/* The first of a family is read under no name. */
+static struct agent *
+read_first(struct table_reader *r, const char *path)
+{
+	struct agent *a = new_agent(r, -1, NULL);
+	struct stat st;
+
+	if (a == NULL)
+		return NULL;
+	if (strcmp(path, "-") != 0 && stat(path, &st) == 0) {
+		r->nursery->file[0].inode = st.st_ino;
+		r->nursery->file[0].device = st.st_dev;
+	}
+	return read_from_file(r, path, a) == 0 ? a : NULL;
+}
+
+struct agent *
 agent_load(struct arena *arena, const char *path, struct overrides *overrides,
     struct complaints *c)
 {
+	struct agent_nursery *nursery = arena_alloc(arena, sizeof *nursery);
 	struct table_reader r = {
-	    .arena = arena, .complaints = c, .overrides = overrides};
-	struct agent *a = arena_alloc(arena, sizeof *a);
+	    .arena = arena,
+	    .complaints = c,
+	    .overrides = overrides,
+	    .nursery = nursery,
+	};
 	unsigned before = c->n;
-	struct source s;
+	struct agent *a;
 
 	path = find_file(arena, path);
-	if (a == NULL || path == NULL) {
+	if (nursery == NULL || path == NULL) {
 		complain(c, ERROR_FULL, NULL, 0, 0, "out of memory");
 		return NULL;
 	}
-	if (source_open(&s, arena, path, c) == -1)
-		return NULL;
-	r.file = path;
-	r.folder = s.folder;
-	r.doc = &s.doc;
-	if (table_read(&r, &agent_table, 0, a) == 0) {
-		a->file = path;
-		a->folder = s.folder;
-		if (table_digest(&agent_table, a, a->digest) == -1)
-			complain(c, ERROR_TOO_BIG, path, 0, 0,
-			    "the agent is too large with all that it names");
-	}
+	nursery->n = 0;
+	a = read_first(&r, path);
+	if (a != NULL && c->n == before)
+		agent_nursery_finish(nursery, arena, c);
 	if (overrides != NULL)
 		complain_unused(arena, overrides, c);
-	source_release(&s);
 	return c->n == before ? a : NULL;
 }

@@ -60,12 +60,42 @@ struct agent_sandbox {
 	enum sandbox_backend backend;
 	const struct profile *profile; /* with the root file system below */
 	const char *rootfs;            /* "host", "dir:PATH"; NULL: profile's */
+	int has_profile;               /* its own; else that of who starts it */
+	int share; /* as a subagent it works in its starter's sandbox */
+};
+
+/* Another agent, by the name that this one gives it. */
+struct agent_link {
+	const char *name; /* of letters, digits, '_' and '-' */
+	const struct agent *agent;
+	const char *file;      /* NULL: it stands in this one's file */
+	unsigned line, column; /* where it is named */
+};
+
+enum handoff_filter { HANDOFF_NONE, HANDOFF_REMOVE_ALL_TOOLS };
+
+/* A transfer of the run to another agent, offered to the model. */
+struct agent_handoff {
+	const char *name; /* of a link */
+	const struct agent_link *to;
+	const char *description;    /* NULL: made from the agent's */
+	enum handoff_filter filter; /* what the next one sees of before */
+	int nest_history;           /* it sees one text that tells it all */
+	struct span input;          /* JSON Schema of arguments; or n == 0 */
+};
+
+/* What the model may start; a run's children can only have less. */
+struct agent_subagents {
+	int64_t depth;   /* 0: none may be started */
+	int64_t at_once; /* of one run */
+	int64_t total;   /* below one run, over its whole life */
 };
 
 struct agent {
 	const char *file;   /* the JSON file it was read from */
 	const char *folder; /* absolute; paths are relative to it */
 	const char *name;
+	const char *description; /* for agents that may call it; or NULL */
 	struct agent_model model;
 	struct span instructions;        /* may hold ${...} */
 	struct span base_instructions;   /* p == NULL: ours; n == 0: none */
@@ -77,15 +107,23 @@ struct agent {
 	struct budget budget;
 	struct prices prices;
 	struct named_list variables;
+	const struct agent_link *agents;
+	unsigned agents_n;
+	const struct agent_handoff *handoffs;
+	unsigned handoffs_n;
+	struct agent_subagents subagents;
 	char digest[HASH_TEXT_MAX]; /* of the canonical form */
 };
+
+/* The link of this name, or NULL. */
+const struct agent_link *agent_link(const struct agent *a, const char *name);
 
 /*
  * Read path (a file, or a folder with agent.json) in arena; overrides may be
  * NULL.  NULL and complaints.  No secret is read; only the files that hold
- * one are asked for.
+ * one are asked for.  All that it links to is read with it and is as good.
  */
-const struct agent *agent_load(struct arena *arena, const char *path,
+struct agent *agent_load(struct arena *arena, const char *path,
     struct overrides *overrides, struct complaints *c);
 
 /* Its kind of file. */

@@ -451,6 +451,8 @@ profile_member_write(struct json_writer *w, const char *key, const void *at)
 {
 	const struct profile *const *p = at;
 
+	if (*p == NULL)
+		return;
 	json_write_key(w, key);
 	table_put(&profile_table, *p, 0, w);
 }

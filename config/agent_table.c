@@ -92,6 +92,8 @@ static const struct field sandbox_fields[] = {
 	.doc = "draft, delivery, privileged, bare, a file, or a profile"},
     {"rootfs", FIELD_TEXT, SANDBOX(rootfs),
 	.doc = "host or dir:PATH, instead of the profile's"},
+    {"share", FIELD_BOOL, SANDBOX(share),
+	.doc = "as a subagent, work in the sandbox of who started it"},
     {.name = NULL},
 };
 
@@ -102,12 +104,33 @@ static const struct table sandbox_table = {
     .fields = sandbox_fields,
 };
 
+#define SUBAGENTS(member) .offset = offsetof(struct agent_subagents, member)
+
+static const struct field subagents_fields[] = {
+    {"depth", FIELD_INT, SUBAGENTS(depth), .max = 8, .preset = 2,
+	.doc = "how deep agents may start agents; 0: not at all"},
+    {"at_once", FIELD_INT, SUBAGENTS(at_once), .min = 1, .max = 64, .preset = 8,
+	.doc = "agents that one run may have at work at once"},
+    {"total", FIELD_INT, SUBAGENTS(total), .max = 100000, .preset = 64,
+	.doc = "agents started below one run in all"},
+    {.name = NULL},
+};
+
+static const struct table subagents_table = {
+    .name = "subagents",
+    .doc = "How many agents a run may start, and how deep.",
+    .bytes = sizeof(struct agent_subagents),
+    .fields = subagents_fields,
+};
+
 #define AGENT(member) .offset = offsetof(struct agent, member)
 
 static const struct field agent_fields[] = {
     {"$schema", FIELD_NOTHING, .doc = "where an editor finds the schema"},
     {"name", FIELD_TEXT, FIELD_REQUIRED, AGENT(name),
 	.doc = "the agent's name"},
+    {"description", FIELD_TEXT, FIELD_NULLABLE, AGENT(description),
+	.doc = "what other agents are told of it"},
     {"model", FIELD_OBJECT, AGENT(model), .table = &model_table,
 	.doc = "which model, and how it is reached"},
     {"instructions", FIELD_CUSTOM, AGENT(instructions),
@@ -130,6 +153,14 @@ static const struct field agent_fields[] = {
 	.doc = "what a run may spend"},
     {"prices", FIELD_OBJECT, FIELD_ASIDE, AGENT(prices), .table = &prices_table,
 	.doc = "what the model's tokens cost"},
+    {"agents", FIELD_CUSTOM, FIELD_ASIDE, AGENT(agents),
+	.custom = &agent_links_custom,
+	.doc = "other agents by name: as tools, for handoffs, as subagents"},
+    {"handoffs", FIELD_CUSTOM, AGENT(handoffs),
+	.custom = &agent_handoffs_custom,
+	.doc = "which of them may take the run over"},
+    {"subagents", FIELD_OBJECT, AGENT(subagents), .table = &subagents_table,
+	.doc = "how many agents a run may start, and how deep"},
     {"variables", FIELD_NAMED, AGENT(variables),
 	.doc = "values for ${variables.NAME}, where a task gives none"},
     {.name = NULL},

@@ -17,6 +17,7 @@
 #include "engine/base/error.h"
 #include "engine/base/hash.h"
 
+struct agent_nursery;
 struct arena;
 struct complaints;
 struct json_doc;
@@ -48,7 +49,7 @@ enum field_type {
 };
 
 enum field_flags {
-	FIELD_REQUIRED = 1,
+	FIELD_REQUIRED = 1,    /* unless a text stands there already */
 	FIELD_NULLABLE = 2,    /* null means: not given */
 	FIELD_ASIDE = 4,       /* not part of the digest */
 	FIELD_OBJECT_ONLY = 8, /* JSON: only an object */
@@ -98,7 +99,8 @@ struct table_reader {
 	const char *file;            /* for messages */
 	const char *folder;          /* absolute, or NULL: no paths here */
 	struct json_doc *doc;
-	int untrusted;   /* written by a caller, not by the operator */
+	int untrusted; /* written by a caller, not by the operator */
+	struct agent_nursery *nursery; /* of agents; NULL elsewhere */
 	int is_override; /* no file: lines and columns mean nothing */
 	size_t path_n;
 	char path[TABLE_PATH_MAX]; /* of what is being read, for overrides */

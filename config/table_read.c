@@ -189,6 +189,15 @@ table_override(struct table_reader *r, const struct field *f, const char *text,
 
 /* --- one member --- */
 
+/* What is read over may have brought it. */
+static int
+is_there(const struct field *f, const char *base)
+{
+	const void *at = base + f->offset;
+
+	return f->type == FIELD_TEXT && *(const char *const *)at != NULL;
+}
+
 static int
 read_field(struct table_reader *r, const struct field *f, int object, int v,
     char *base)
@@ -211,7 +220,7 @@ read_field(struct table_reader *r, const struct field *f, int object, int v,
 		 (r->overrides != NULL &&
 		     overrides_below(r->overrides, r->path)))
 		status = table_value(r, f, v, base);
-	else if (f->flags & FIELD_REQUIRED)
+	else if (f->flags & FIELD_REQUIRED && !is_there(f, base))
 		status = table_complain(
 		    r, object, "\"%s\" is missing; it is %s", f->name, f->doc);
 	leave(r, before);

@@ -3,7 +3,7 @@
 #include <string.h>
 #include <sysexits.h>
 
-#include "config/agent.h"
+#include "config/agent_family.h"
 #include "config/complaint.h"
 #include "engine/base/trace.h"
 #include "engine/cli.h"
@@ -83,10 +83,22 @@ add_variables(struct cli *cli, struct agent *a)
 	return 0;
 }
 
+/* Its subagents hear of them, too. */
+static int
+add_variables_to_all(struct cli *cli, struct agent *first)
+{
+	struct agent_family family;
+	int status = 0;
+
+	agent_family(first, &family);
+	for (unsigned i = 0; status == 0 && i < family.n; i++)
+		status = add_variables(cli, (struct agent *)family.member[i]);
+	return status;
+}
+
 int
 launch_prepare(struct launch *l, struct cli *cli)
 {
-	const struct agent *loaded;
 	struct agent *agent;
 	struct complaints c;
 	struct error e;
@@ -95,16 +107,13 @@ launch_prepare(struct launch *l, struct cli *cli)
 	memset(l, 0, sizeof *l);
 	trace_level(cli->verbose);
 	complaints_init(&c, &cli->arena);
-	loaded = agent_load(&cli->arena, cli->operand[0], &cli->overrides, &c);
-	if (loaded == NULL ||
+	agent = agent_load(&cli->arena, cli->operand[0], &cli->overrides, &c);
+	if (agent == NULL ||
 	    settings_load(&l->settings, &cli->arena, &cli->overrides, &c) == -1)
 		return complain_all(cli, &c);
 	status = check_overrides(cli);
-	agent = arena_alloc(&cli->arena, sizeof *agent);
-	if (status != 0 || agent == NULL)
-		return status != 0 ? status : EX_SOFTWARE;
-	*agent = *loaded;
-	status = add_variables(cli, agent);
+	if (status == 0)
+		status = add_variables_to_all(cli, agent);
 	if (status != 0)
 		return status;
 	l->engine = (struct engine_settings){

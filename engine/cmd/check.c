@@ -6,7 +6,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "config/agent.h"
+#include "config/agent_family.h"
 #include "config/complaint.h"
 #include "config/manifest.h"
 #include "config/mock.h"
@@ -74,12 +74,25 @@ check_tools(struct cli *cli, const struct agent *a, struct complaints *c)
 	struct error e;
 
 	for (unsigned i = 0; i < a->tools.n; i++) {
-		if (toolset_add(&set, a->tools.at[i], &e) == 0)
+		if (agent_link(a, a->tools.at[i]) != NULL ||
+		    toolset_add(&set, a->tools.at[i], &e) == 0)
 			continue;
 		find_element(cli, a->file, "tools", i, &at);
 		complain(c, ERROR_SYNTAX, a->file, at.line, at.column,
 		    "tools[%u]: %s", i, e.text);
 	}
+}
+
+/* A tool and an agent of one name could not be told apart. */
+static void
+check_links(const struct agent *a, struct complaints *c)
+{
+	for (unsigned i = 0; i < a->agents_n; i++)
+		if (tool_exists(a->agents[i].name))
+			complain(c, ERROR_SYNTAX, a->file, a->agents[i].line,
+			    a->agents[i].column,
+			    "agents.%s: this is the name of a tool",
+			    a->agents[i].name);
 }
 
 /* --- the kinds --- */
@@ -90,11 +103,18 @@ check_agent(struct cli *cli, const char *path, struct complaints *c,
 {
 	const struct agent *a =
 	    agent_load(&cli->arena, path, &cli->overrides, c);
+	struct agent_family family;
 
 	if (a == NULL)
 		return;
-	check_tools(cli, a, c);
-	check_syscalls(a->sandbox.profile, path, c);
+	agent_family(a, &family);
+	for (unsigned i = 0; i < family.n; i++) {
+		const struct agent *m = family.member[i];
+
+		check_tools(cli, m, c);
+		check_links(m, c);
+		check_syscalls(m->sandbox.profile, m->file, c);
+	}
 	*out = (struct checked){&agent_table, a};
 }
 
@@ -162,6 +182,18 @@ check_as(struct cli *cli, enum kind kind, const char *path,
 	}
 }
 
+/* An agent's stands for the agents that it names as well. */
+static int
+digest_of(const struct checked *checked, char out[HASH_TEXT_MAX])
+{
+	const struct agent *a = checked->object;
+
+	if (checked->table != &agent_table)
+		return table_digest(checked->table, checked->object, out);
+	memcpy(out, a->digest, sizeof a->digest);
+	return 0;
+}
+
 /* --- saying --- */
 
 static int
@@ -183,7 +215,7 @@ print_effective(struct cli *cli, enum kind kind, const char *path,
 	json_put_str(&w, "file", path);
 	json_put_str(&w, "kind", kind_name(kind));
 	if (checked->object != NULL) {
-		if (table_digest(checked->table, checked->object, digest) == 0)
+		if (digest_of(checked, digest) == 0)
 			json_put_str(&w, "digest", digest);
 		json_write_key(&w, "effective");
 		table_put(checked->table, checked->object, TABLE_ALL, &w);
