@@ -10,6 +10,7 @@
 #include "config/profile.h"
 #include "engine/base/os.h"
 #include "engine/base/pool.h"
+#include "sandbox/standins.h"
 #include "sandbox/zygote.h"
 
 /*
@@ -100,6 +101,16 @@ await_death(struct zygote *z, uint64_t until_us)
 	}
 }
 
+/* A zygote that was killed could not tidy the caller's folder up. */
+static void
+sweep_workspace(const struct local_host *h)
+{
+	struct standins s = {0};
+
+	for (unsigned i = 0; h->workspace != NULL && i < h->profiles_n; i++)
+		standins_sweep(&s, &h->profile[i].box, h->workspace);
+}
+
 /*
  * Every sandbox was told to end.  The end of our socket makes the zygote kill
  * what is left, reap it and leave, so its death is the death of all.
@@ -126,6 +137,7 @@ local_host_free(struct sandbox_host *host)
 		loop_undefer(&l->removal);
 		sandbox_removed(&l->base);
 	}
+	sweep_workspace(h);
 	free_host(h);
 }
 
@@ -269,6 +281,7 @@ sandbox_host_new(struct loop *loop, struct zygote *zygote,
 		return NULL;
 	}
 	h->zygote = zygote;
+	h->workspace = settings->workspace;
 	h->stock.maker = h->given_netns = -1;
 	h->uid_base = (uid_t)1 << 30 | (uid_t)(getpid() & 0x7fff) << 15;
 	list_init(&h->unsent);

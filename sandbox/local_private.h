@@ -52,6 +52,7 @@ struct local_host {
 	struct zygote *zygote;
 	struct loop_io zygote_io;
 	int zygote_gone;
+	const char *workspace; /* of the caller, kept; or NULL */
 	struct features features;
 	struct cgroup_host cgroups;
 	struct local_stock stock;

@@ -44,7 +44,6 @@ struct fault;
 
 #define MOUNTS_TREES_MAX 32
 #define MOUNTS_PROTECTED_MAX 16
-#define MOUNTS_STANDINS_MAX 64
 
 /* A folder or file of the host; no "..", not "/", /proc, /sys, /dev. */
 struct mounts_tree {
@@ -68,41 +67,6 @@ struct mounts_zygote {
  * Afterwards the working directory is the tree's root.
  */
 int mounts_zygote(struct mounts_zygote *z, struct fault *f);
-
-/*
- * Where a tree's protected paths do not exist, stand-ins are made for the
- * life of the sandbox (inside nothing can be created there) and removed after
- * it by the zygote, which outlives both the init and the engine.
- */
-struct mounts_standins {
-	unsigned n;
-	struct mounts_standin {
-		int dir; /* of the parent */
-		char name[256];
-		dev_t dev;
-		ino_t ino;
-		int is_file;
-	} made[MOUNTS_STANDINS_MAX];
-};
-
-/* A mount point that a tree must have. */
-struct mounts_point {
-	const char *path; /* relative, no ".." */
-	int is_file;
-};
-
-/*
- * Zygote: make the points that are missing in the tree, and the folders above
- * them, owned by the tree's owner: its protected paths, and destinations that
- * lie below it.  Adds to *s, which starts zeroed; on failure what was made is
- * in it, to be removed.
- */
-int mounts_standins_make(struct mounts_standins *s,
-    const struct mounts_tree *tree, const struct mounts_point *points,
-    unsigned n, struct fault *f);
-
-/* Zygote, after the init is reaped: remove those that are still empty. */
-void mounts_standins_remove(struct mounts_standins *s);
 
 struct mounts_attach {
 	unsigned tree;   /* index of mounts_zygote.trees */

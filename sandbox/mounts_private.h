@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/mount.h>
+#include <sys/types.h>
 
 /* glibc calls the kernel's OPEN_TREE flag AT_RECURSIVE by this name only in
  * <linux/fcntl.h>, which clashes with <fcntl.h>. */
@@ -46,6 +47,13 @@ struct mounts_tmpfs {
 };
 int mounts_tmpfs(
     const char *path, const struct mounts_tmpfs *t, struct fault *f);
+
+/*
+ * A folder or file that is missing, owned by uid:gid, with extra mode bits; 0,
+ * or -1 and errno.
+ */
+int mounts_make(int dir, const char *name, int is_file, unsigned extra,
+    uid_t uid, gid_t gid);
 
 /* Let what fd shows be a mount of its own there, read-only or not. */
 int mounts_pin(int fd, int read_only, const char *name, struct fault *f);

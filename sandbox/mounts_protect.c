@@ -37,19 +37,20 @@ give(int dir, const char *name, uid_t uid, gid_t gid)
 		   : -1;
 }
 
-/* A folder or file that is missing, owned by uid:gid; 0, or -1 and errno. */
-static int
-make(int dir, const char *name, int is_file, uid_t uid, gid_t gid)
+int
+mounts_make(int dir, const char *name, int is_file, unsigned extra, uid_t uid,
+    gid_t gid)
 {
 	int fd, saved;
 
 	if (is_file) {
 		fd = openat(dir, name,
-		    O_RDONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+		    O_RDONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+		    0644 | extra);
 		if (fd == -1)
 			return -1;
 		close(fd);
-	} else if (mkdirat(dir, name, 0755) == -1)
+	} else if (mkdirat(dir, name, 0755 | extra) == -1)
 		return -1;
 	if (give(dir, name, uid, gid) == 0)
 		return 0;
@@ -83,8 +84,8 @@ open_or_make(const struct mounts_sandbox *s, int workspace, const char *prefix,
 	if (fd != -1)
 		return fd;
 	if (errno == ENOENT && s->workspace < 0 &&
-	    make(workspace, prefix, 0, s->ids->host_uid, s->ids->host_gid) ==
-		-1)
+	    mounts_make(workspace, prefix, 0, 0, s->ids->host_uid,
+		s->ids->host_gid) == -1)
 		return fault_at(f, "create to protect", prefix);
 	return reopen(workspace, prefix, f);
 }
@@ -191,100 +192,4 @@ mounts_protect_all(const struct mounts_sandbox *s, struct fault *f)
 	    mount_setattr(AT_FDCWD, at, 0, &ro, sizeof ro) == -1)
 		rc = fault_at(f, "make /workspace read-only", NULL);
 	return rc;
-}
-
-/* One stand-in that was made, to be removed again. */
-static int
-remember(struct mounts_standins *s, int dir, const char *name, int is_file)
-{
-	struct mounts_standin *m = &s->made[s->n];
-	struct stat st;
-
-	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == -1 ||
-	    mounts_join(m->name, sizeof m->name, name, "") == -1)
-		return -1;
-	m->dir = openat(dir, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (m->dir == -1)
-		return -1;
-	m->dev = st.st_dev;
-	m->ino = st.st_ino;
-	m->is_file = is_file;
-	s->n++;
-	return 0;
-}
-
-static int
-make_point(struct mounts_standins *s, int root, const struct stat *owner,
-    const struct mounts_point *p, struct fault *f)
-{
-	char prefix[LIMIT_PATH];
-	int dir = openat(root, ".", O_PATH | O_DIRECTORY | O_CLOEXEC), next;
-	char *name = prefix, *end;
-	int is_file, saved;
-
-	if (mounts_join(prefix, sizeof prefix, p->path, "") == -1)
-		return fault_at(f, "stand-in", p->path);
-	do {
-		end = strchrnul(name, '/');
-		is_file = *end == '\0' && p->is_file;
-		if (*end == '/')
-			*end++ = '\0';
-		next = dir == -1 ? -1 : mounts_beneath(dir, name, 0);
-		if (next == -1 && dir != -1 && errno == ENOENT) {
-			if (s->n == MOUNTS_STANDINS_MAX) {
-				close(dir);
-				return fault_set(
-				    f, ENOSPC, "stand-in", p->path);
-			}
-			if (make(dir, name, is_file, owner->st_uid,
-				owner->st_gid) == 0 &&
-			    remember(s, dir, name, is_file) == 0)
-				next = mounts_beneath(dir, name, 0);
-		}
-		if (next == -1) {
-			saved = errno;
-			fault_at(f, "stand-in", p->path);
-			if (dir != -1)
-				close(dir);
-			/* A file in the place of a folder is protected. */
-			return saved == ENOTDIR ? 0 : -1;
-		}
-		close(dir);
-		dir = next;
-		name = end;
-	} while (*name != '\0');
-	close(dir);
-	return 0;
-}
-
-int
-mounts_standins_make(struct mounts_standins *s, const struct mounts_tree *tree,
-    const struct mounts_point *points, unsigned n, struct fault *f)
-{
-	struct stat owner;
-
-	if (fstat(tree->fd, &owner) == -1)
-		return fault_at(f, "look at", tree->path);
-	for (unsigned i = 0; i < n; i++)
-		if (make_point(s, tree->fd, &owner, &points[i], f) == -1)
-			return -1;
-	return 0;
-}
-
-void
-mounts_standins_remove(struct mounts_standins *s)
-{
-	struct stat st;
-
-	/* The last made is the deepest. */
-	while (s->n > 0) {
-		struct mounts_standin *m = &s->made[--s->n];
-
-		if (fstatat(m->dir, m->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-		    st.st_dev == m->dev && st.st_ino == m->ino &&
-		    (!m->is_file || st.st_size == 0))
-			(void)unlinkat(
-			    m->dir, m->name, m->is_file ? 0 : AT_REMOVEDIR);
-		close(m->dir);
-	}
 }

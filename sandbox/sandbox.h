@@ -67,7 +67,7 @@ struct sandbox_host_settings {
 	int gives_network;
 
 	/* For a host with one sandbox (`skep exec`); kept. */
-	const char *workspace; /* NULL, or a folder that is /workspace */
+	const char *workspace; /* NULL, or a folder that is /workspace; kept */
 	const struct sandbox_bind *binds;
 	unsigned binds_n;
 };

@@ -22,6 +22,7 @@
 #include "sandbox/caps.h"
 #include "sandbox/etc.h"
 #include "sandbox/init.h"
+#include "sandbox/standins.h"
 #include "sandbox/wire.h"
 
 /*
@@ -60,7 +61,7 @@ static struct {
 	struct born profile[WIRE_PROFILES_MAX];
 	unsigned children_n;
 	struct child child[CHILDREN_MAX];
-	struct mounts_standins standins; /* in the caller's workspace */
+	struct standins standins; /* in the caller's workspace */
 	_Alignas(16) char message[WIRE_BYTES_MAX];
 } zy;
 
@@ -149,7 +150,7 @@ leave(void)
 		kill(zy.child[i].pid, SIGKILL);
 	while (wait4(-1, NULL, __WALL, NULL) != -1 || errno == EINTR)
 		;
-	mounts_standins_remove(&zy.standins);
+	standins_remove(&zy.standins);
 	_exit(0);
 }
 
@@ -302,38 +303,6 @@ clone_how(
 	return args;
 }
 
-/*
- * What is to be a mount point in the caller's workspace must exist there as
- * long as the sandbox does: protected paths and binds below /workspace.
- */
-static int
-make_standins(const struct box *b, struct fault *f)
-{
-	static const char prefix[] = "/workspace/";
-	struct mounts_point p[2 * MOUNTS_PROTECTED_MAX + MOUNTS_TREES_MAX];
-	unsigned n = 0;
-
-	if (b->workspace < 0 || zy.standins.n > 0)
-		return 0;
-	for (unsigned i = 0; i < b->protect_n; i++)
-		p[n++].path = b->text + b->protect[i];
-	for (unsigned i = 0; i < b->writable_n; i++)
-		p[n++].path = b->text + b->writable[i];
-	for (unsigned i = 0; i < n; i++)
-		p[i].is_file = 0;
-	for (unsigned i = 0; i < b->attach_n; i++) {
-		const char *dst = b->text + b->attach_dst[i];
-
-		if (strncmp(dst, prefix, sizeof prefix - 1) != 0 ||
-		    strstr(dst, "..") != NULL)
-			continue;
-		p[n].path = dst + sizeof prefix - 1;
-		p[n++].is_file = zy.trees[b->attach[i]].is_file;
-	}
-	return mounts_standins_make(
-	    &zy.standins, &zy.trees[b->workspace], p, n, f);
-}
-
 static size_t
 create_bytes(const struct zygote_create *m)
 {
@@ -361,8 +330,8 @@ create(const struct zygote_create *m, size_t n, const int *fd, unsigned nfd)
 	born = &zy.profile[m->profile];
 	if (zy.single)
 		become_init(born, m, fd, nfd);
-	if (make_standins(&born->box, &a.fault) == -1) {
-		mounts_standins_remove(&zy.standins);
+	if (standins_make(&zy.standins, &born->box, zy.trees, &a.fault) == -1) {
+		standins_remove(&zy.standins);
 		answer(ZYGOTE_CREATED, m->head.id, &a, -1);
 		return;
 	}
@@ -438,7 +407,7 @@ buried(pid_t pid, int status, const struct rusage *ru)
 		a.head.id = zy.child[i].id;
 		zy.child[i] = zy.child[--zy.children_n];
 		if (zy.children_n == 0)
-			mounts_standins_remove(&zy.standins);
+			standins_remove(&zy.standins);
 		answer(ZYGOTE_GONE, a.head.id, &a, -1);
 		return;
 	}
