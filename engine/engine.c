@@ -406,7 +406,7 @@ engine_account(const struct engine *en, struct text *out)
 	    (double)lag_quantile(&en->lag, 0.5) / 1000,
 	    (double)lag_quantile(&en->lag, 0.99) / 1000,
 	    (double)en->lag.max_us / 1000, (double)pool_peak() / 1e6,
-	    sched_models(s)->taken_peak, sched_sandboxes(s)->taken_peak);
+	    sched_models(s)->taken_peak, sched_sandboxes_peak(s));
 }
 
 int

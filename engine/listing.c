@@ -88,6 +88,12 @@ listing_write(
 	else
 		json_put_span(&w, "custom_id", row->custom_id);
 	json_put_span(&w, "agent", row->agent_name);
+	if (row->agent_now.p != NULL)
+		json_put_span(&w, "agent_now", row->agent_now);
+	if (row->parent.p != NULL) {
+		json_put_span(&w, "parent", row->parent);
+		json_put_uint(&w, "depth", row->depth);
+	}
 	json_put_str(&w, "status", listing_status(l, row));
 	json_put_uint(&w, "line", row->line);
 	json_put_uint(&w, "attempts", row->attempts);

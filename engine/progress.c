@@ -113,8 +113,7 @@ add_costs(const struct progress *p, struct text *t)
 
 	add_amount(t, spending_tokens(&b->counts.spent));
 	text_printf(t, " tokens, $%.4f, %u sandboxes, %u model calls",
-	    b->counts.spent.usd, sched_sandboxes(s)->taken,
-	    sched_models(s)->taken);
+	    b->counts.spent.usd, sched_sandboxes(s), sched_models(s)->taken);
 	if (sched_models(s)->waiting.length > 0)
 		text_printf(
 		    t, " (%u waiting)", sched_models(s)->waiting.length);

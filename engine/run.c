@@ -245,6 +245,13 @@ run_set_has_outputs(struct run *run, int has)
 	run->has_outputs = has != 0;
 }
 
+void
+run_set_has_sandbox(struct run *run)
+{
+	CHECK(run->state == RUN_QUEUED);
+	run->has_sandbox = 1;
+}
+
 enum run_state
 run_state(const struct run *run)
 {

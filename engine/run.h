@@ -86,6 +86,9 @@ void run_post_error(struct run *run, const struct error *e);
 void run_set_needs_sandbox(struct run *run, int needed);
 void run_set_has_outputs(struct run *run, int has);
 
+/* It works in a sandbox that is up already and belongs to another run. */
+void run_set_has_sandbox(struct run *run);
+
 enum run_state run_state(const struct run *run);
 const struct error *run_error(const struct run *run);
 void *run_owner(const struct run *run);

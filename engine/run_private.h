@@ -49,6 +49,7 @@ struct run {
 	unsigned has_sandbox : 1;   /* one is up */
 	unsigned needs_sandbox : 1; /* set by the model's last reply */
 	unsigned has_outputs : 1;   /* the agent declares outputs */
+	unsigned depth : 8;         /* below a task's run */
 
 	struct error error; /* why it failed, if it did */
 };

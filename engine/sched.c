@@ -22,8 +22,11 @@ struct sched {
 
 	struct slab runs;
 	struct run_lists lists; /* how runs make themselves noticed */
-	struct gate models, sandboxes, commands;
-	unsigned active; /* runs that hold a slot */
+	struct gate models, commands;
+	struct gate sandboxes[SCHED_DEPTH_MAX + 1]; /* by depth */
+	unsigned sandboxes_peak;
+	unsigned active;   /* runs that hold a slot */
+	unsigned children; /* admitted and not buried */
 	unsigned draining : 1;
 	unsigned drained : 1;
 	unsigned failed : 1;
@@ -36,22 +39,33 @@ min(unsigned a, unsigned b)
 	return a < b ? a : b;
 }
 
-/* Give slots to the runs that have queued longest. */
+static void
+offer_slot(struct run *run)
+{
+	if (!(run->inbox & RUN_EV_SLOT))
+		run_post(run, RUN_EV_SLOT);
+}
+
+/*
+ * Give slots to the runs that have queued longest.  Children were given
+ * theirs when they came, and pass through.
+ */
 static void
 fill_slots(struct sched *s)
 {
-	struct list_node *n = list_first(&s->lists.by_state[RUN_QUEUED]);
-	unsigned room = s->limits.active_max - s->active;
-	unsigned left = min(s->lists.by_state[RUN_QUEUED].length, room);
+	struct list *queued = &s->lists.by_state[RUN_QUEUED];
+	struct list_node *n = list_first(queued);
+	unsigned left = s->limits.active_max - s->active;
 
 	if (s->draining)
 		return;
-	for (; left > 0; left--) {
+	for (; left > 0 && n != NULL; n = list_next(queued, n)) {
 		struct run *run = container_of(n, struct run, in_state);
 
-		n = n->next;
-		if (!(run->inbox & RUN_EV_SLOT))
-			run_post(run, RUN_EV_SLOT);
+		if (run->depth > 0)
+			continue;
+		offer_slot(run);
+		left--;
 	}
 }
 
@@ -70,9 +84,10 @@ decide(struct sched *s)
 }
 
 static int
-holds_slot(enum run_state state)
+holds_slot(const struct run *run, enum run_state state)
 {
-	return state != RUN_QUEUED && !run_state_is_end(state);
+	return run->depth == 0 && state != RUN_QUEUED &&
+	       !run_state_is_end(state);
 }
 
 /* Tell the store about one run and settle what its move took or gave back. */
@@ -80,8 +95,8 @@ static void
 record(struct sched *s, struct run *run)
 {
 	run->ports->record(run, run->recorded, run->state);
-	s->active += (unsigned)holds_slot(run->state);
-	s->active -= (unsigned)holds_slot(run->recorded);
+	s->active += (unsigned)holds_slot(run, run->state);
+	s->active -= (unsigned)holds_slot(run, run->recorded);
 	if (run->recorded != run->state) {
 		gate_leave(&run->model);
 		if (!gate_holds(&run->sandbox))
@@ -137,14 +152,27 @@ static void
 act_on(struct sched *s, struct run *run)
 {
 	run->entered = 0;
-	if (s->draining && !is_way_out(run->state))
+	if (s->draining && run->depth == 0 && !is_way_out(run->state))
 		list_append(&s->lists.parked, &run->in_touched);
 	else if (run->state == RUN_MODEL)
 		gate_ask(&s->models, &run->model, passed_model);
 	else if (run->state == RUN_SANDBOX)
-		gate_ask(&s->sandboxes, &run->sandbox, passed_sandbox);
+		gate_ask(
+		    &s->sandboxes[run->depth], &run->sandbox, passed_sandbox);
 	else
 		run_act(run);
+}
+
+static void
+serve_sandboxes(struct sched *s)
+{
+	unsigned alive;
+
+	for (unsigned i = 0; i <= SCHED_DEPTH_MAX; i++)
+		gate_serve(&s->sandboxes[i]);
+	alive = sched_sandboxes(s);
+	if (alive > s->sandboxes_peak)
+		s->sandboxes_peak = alive;
 }
 
 static void
@@ -160,10 +188,9 @@ act(struct sched *s)
 		if (run->entered)
 			act_on(s, run);
 	}
-	if (s->draining)
-		return;
+	/* When draining, only those are in line that a step waits for. */
 	gate_serve(&s->models);
-	gate_serve(&s->sandboxes);
+	serve_sandboxes(s);
 	gate_serve(&s->commands);
 }
 
@@ -181,6 +208,7 @@ bury(struct sched *s)
 			list_remove(&s->lists.touched, &run->in_touched);
 		gate_leave(&run->model);
 		gate_leave(&run->sandbox);
+		s->children -= (unsigned)(run->depth > 0);
 		run->magic = 0;
 		list_remove(&s->lists.graveyard, n);
 		slab_give(&s->runs, run);
@@ -252,8 +280,8 @@ sched_new(struct loop *loop, const struct sched_ports *ports,
 		error_set(e, ERROR_FULL, 0, "no memory for the scheduler");
 		return NULL;
 	}
-	if (slab_init(&s->runs, "runs", sizeof(struct run), limits->runs_max,
-		e) == -1) {
+	if (slab_init(&s->runs, "runs", sizeof(struct run),
+		limits->runs_max + limits->children_max, e) == -1) {
 		free(s);
 		return NULL;
 	}
@@ -269,7 +297,8 @@ sched_new(struct loop *loop, const struct sched_ports *ports,
 	for (unsigned i = 0; i < RUN_NSTATES; i++)
 		list_init(&s->lists.by_state[i]);
 	gate_init(&s->models, limits->models_max);
-	gate_init(&s->sandboxes, limits->sandboxes_max);
+	for (unsigned i = 0; i <= SCHED_DEPTH_MAX; i++)
+		gate_init(&s->sandboxes[i], limits->sandboxes_max);
 	gate_init(&s->commands, limits->commands_max);
 
 	loop_turn_start(&s->turn, loop, turn);
@@ -288,8 +317,9 @@ sched_free(struct sched *s)
 	free(s);
 }
 
-struct run *
-sched_admit(struct sched *s, const struct run_ports *ports, void *owner)
+static struct run *
+admit(
+    struct sched *s, const struct run_ports *ports, void *owner, unsigned depth)
 {
 	struct run *run = slab_take(&s->runs);
 
@@ -302,9 +332,33 @@ sched_admit(struct sched *s, const struct run_ports *ports, void *owner)
 	    .lists = &s->lists,
 	    .ports = ports,
 	    .owner = owner,
+	    .depth = depth & 0xff,
 	};
 	list_append(&s->lists.by_state[RUN_QUEUED], &run->in_state);
 	run_touch(run);
+	return run;
+}
+
+struct run *
+sched_admit(struct sched *s, const struct run_ports *ports, void *owner)
+{
+	return sched_room(s) == 0 ? NULL : admit(s, ports, owner, 0);
+}
+
+struct run *
+sched_admit_child(
+    struct sched *s, const struct run_ports *ports, void *owner, unsigned depth)
+{
+	struct run *run;
+
+	CHECK(depth > 0 && depth <= SCHED_DEPTH_MAX);
+	if (s->children == s->limits.children_max)
+		return NULL;
+	run = admit(s, ports, owner, depth);
+	if (run == NULL)
+		return NULL;
+	s->children++;
+	offer_slot(run);
 	return run;
 }
 
@@ -324,7 +378,7 @@ sched_active(const struct sched *s)
 unsigned
 sched_room(const struct sched *s)
 {
-	return s->runs.slots - s->runs.used;
+	return s->limits.runs_max - (s->runs.used - s->children);
 }
 
 struct gate *
@@ -339,10 +393,20 @@ sched_models(const struct sched *s)
 	return &s->models;
 }
 
-const struct gate *
+unsigned
 sched_sandboxes(const struct sched *s)
 {
-	return &s->sandboxes;
+	unsigned alive = 0;
+
+	for (unsigned i = 0; i <= SCHED_DEPTH_MAX; i++)
+		alive += s->sandboxes[i].taken;
+	return alive;
+}
+
+unsigned
+sched_sandboxes_peak(const struct sched *s)
+{
+	return s->sandboxes_peak;
 }
 
 int
@@ -352,15 +416,23 @@ sched_run_waits(const struct run *run)
 	       (run->state == RUN_SANDBOX && !gate_holds(&run->sandbox));
 }
 
-/* Those still in line at a gate never get in: they are parked as well. */
+/*
+ * Those still in line at a gate never get in: they are parked as well.
+ * Children stay; their parents' steps wait for them.
+ */
 static void
 park_waiting(struct sched *s, struct gate *g, size_t ticket_at)
 {
-	while (g->waiting.length > 0) {
-		struct gate_ticket *t = container_of(
-		    list_first(&g->waiting), struct gate_ticket, in_line);
+	struct list_node *n = list_first(&g->waiting), *next;
+
+	for (; n != NULL; n = next) {
+		struct gate_ticket *t =
+		    container_of(n, struct gate_ticket, in_line);
 		struct run *run = (void *)((char *)t - ticket_at);
 
+		next = list_next(&g->waiting, n);
+		if (run->depth > 0)
+			continue;
 		gate_leave(t);
 		if (list_is_linked(&run->in_touched))
 			run->entered = 1; /* parked when it is acted on */
@@ -376,7 +448,7 @@ sched_drain(struct sched *s)
 		return;
 	s->draining = 1;
 	park_waiting(s, &s->models, offsetof(struct run, model));
-	park_waiting(s, &s->sandboxes, offsetof(struct run, sandbox));
+	park_waiting(s, &s->sandboxes[0], offsetof(struct run, sandbox));
 	sched_wake(s);
 }
 

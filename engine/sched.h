@@ -10,6 +10,12 @@
  * gate holds nothing that another run could be waiting for, so gates cannot
  * lock each other.
  *
+ * Children: a run may start others and wait for them, holding its sandbox.
+ * They work in its place: -j does not count them, and draining waits for
+ * them as for any step of their parent.  Sandboxes have a gate for each
+ * depth, so a run waits only for runs of its own depth, these at most for
+ * deeper ones, and the deepest for nobody.
+ *
  * Draining: nothing new starts.  A run whose step is over enters its next
  * state, which is committed but not acted on: that is its checkpoint.  Only
  * the way out (OUTPUTS and the ends) is still walked.
@@ -24,12 +30,16 @@ struct error;
 struct loop;
 struct sched;
 
+#define SCHED_DEPTH_MAX 8
+
 struct sched_limits {
 	unsigned runs_max; /* admitted at once; all memory is taken up front */
+	unsigned children_max;  /* beside these */
 	unsigned active_max;    /* past QUEUED at once: -j */
 	unsigned decide_max;    /* runs decided in one turn of the loop */
 	unsigned models_max;    /* model calls in flight */
-	unsigned sandboxes_max; /* alive, those being destroyed included */
+	unsigned sandboxes_max; /* alive, those being destroyed included; of
+				   each depth */
 	unsigned commands_max;  /* running in all sandboxes together */
 };
 
@@ -77,10 +87,20 @@ unsigned sched_room(const struct sched *sched);
 struct run *sched_admit(
     struct sched *sched, const struct run_ports *ports, void *owner);
 
+/*
+ * Admit one that another run waits for, depth (1..SCHED_DEPTH_MAX) below a
+ * task's.  NULL if full.
+ */
+struct run *sched_admit_child(struct sched *sched,
+    const struct run_ports *ports, void *owner, unsigned depth);
+
 /* The ceiling on commands, for who runs tools. */
 struct gate *sched_commands(struct sched *sched);
 const struct gate *sched_models(const struct sched *sched);
-const struct gate *sched_sandboxes(const struct sched *sched);
+
+/* How many sandboxes are alive now, and were at once at most. */
+unsigned sched_sandboxes(const struct sched *sched);
+unsigned sched_sandboxes_peak(const struct sched *sched);
 
 /* Does the run wait for a place at the gate of its state? */
 int sched_run_waits(const struct run *run);

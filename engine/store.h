@@ -32,7 +32,7 @@
 struct store;
 struct text;
 
-#define STORE_VERSION 1 /* of the schema: SQLite's user_version */
+#define STORE_VERSION 2 /* of the schema: SQLite's user_version */
 #define RUN_ID_HEX 16
 #define RUN_ID_BYTES (RUN_ID_HEX + 1)
 
@@ -49,6 +49,8 @@ enum store_answer {
 
 struct store_run {
 	int64_t number; /* what the tables are joined by */
+	int64_t parent; /* the run that started it; 0: none did */
+	unsigned depth; /* below a task's run */
 	char id[RUN_ID_BYTES];
 	struct digest agent, task;
 	struct span agent_name;
@@ -90,7 +92,10 @@ enum store_answer store_commit(struct store *s, struct error *e);
 
 void store_run_add(struct store *s, const struct store_run *run);
 
-/* Start an unfinished run over: its items and calls go, attempts count. */
+/*
+ * Start an unfinished run over: its items, its calls and the runs that it
+ * started go, attempts count.
+ */
 void store_run_again(
     struct store *s, int64_t number, uint64_t line, int64_t at_ms);
 void store_run_state(
@@ -98,6 +103,12 @@ void store_run_state(
 void store_run_usage(struct store *s, int64_t number, const struct spending *u);
 void store_run_end(
     struct store *s, int64_t number, const struct store_end *end);
+
+/* Another agent has taken the run over. */
+void store_run_agent(struct store *s, int64_t number, struct span name);
+
+/* The unfinished runs that it started, and theirs, are cancelled with it. */
+void store_run_cut_below(struct store *s, int64_t number, int64_t at_ms);
 
 /* Its result line is out. */
 void store_run_written(struct store *s, int64_t number);

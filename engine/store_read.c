@@ -8,11 +8,13 @@
 
 #define PREFIX_MIN 1
 
-#define RUN_COLUMNS                                                          \
-	"number, id, custom_id, agent_name, state, line, attempts,"          \
-	" created_ms, started_ms, changed_ms, ended_ms, turns, model_calls," \
-	" tool_calls, input_tokens, cached_tokens, output_tokens,"           \
-	" reasoning_tokens, usd, error_code, error_message, result, written"
+#define RUN_COLUMNS                                                           \
+	"number, id, custom_id, agent_name, state, line, attempts,"           \
+	" created_ms, started_ms, changed_ms, ended_ms, turns, model_calls,"  \
+	" tool_calls, input_tokens, cached_tokens, output_tokens,"            \
+	" reasoning_tokens, usd, error_code, error_message, result, written," \
+	" agent_now, depth,"                                                  \
+	" (SELECT p.id FROM runs AS p WHERE p.number = runs.parent)"
 
 static struct store_cursor *
 open_cursor(struct store *s, const char *text, struct error *e)
@@ -59,6 +61,21 @@ store_one_run(struct store *s, int64_t number, struct error *e)
 {
 	return open_for_run(
 	    s, "SELECT " RUN_COLUMNS " FROM runs WHERE number = ?1", number, e);
+}
+
+/* The path of numbers is what depth-first order is. */
+struct store_cursor *
+store_runs_below(struct store *s, int64_t number, struct error *e)
+{
+	return open_for_run(s,
+	    "WITH RECURSIVE below(n, path) AS ("
+	    " SELECT number, printf('%019d', number) FROM runs"
+	    " WHERE parent = ?1 UNION ALL"
+	    " SELECT r.number, path || printf('%019d', r.number)"
+	    " FROM runs AS r, below WHERE r.parent = below.n)"
+	    " SELECT " RUN_COLUMNS " FROM below JOIN runs ON number = n"
+	    " ORDER BY path",
+	    number, e);
 }
 
 struct store_cursor *
@@ -135,6 +152,9 @@ store_next_run(
 	row->error_message = store_column(st, 20);
 	row->result = store_column(st, 21);
 	row->is_written = sqlite3_column_int(st, 22);
+	row->agent_now = store_column(st, 23);
+	row->depth = (unsigned)sqlite3_column_int(st, 24);
+	row->parent = store_column(st, 25);
 	return 1;
 }
 

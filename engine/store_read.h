@@ -15,6 +15,9 @@ struct store_cursor;
 struct store_row_run {
 	int64_t number;
 	struct span id, custom_id, agent_name; /* custom_id.p may be NULL */
+	struct span agent_now; /* who has taken it over; p == NULL: nobody */
+	struct span parent;    /* the id of who started it; or p == NULL */
+	unsigned depth;
 	enum run_state state;
 	uint64_t line, attempts;
 	int64_t created_ms, started_ms, changed_ms, ended_ms; /* 0: not yet */
@@ -47,6 +50,9 @@ int store_resolve(
 struct store_cursor *store_runs(
     struct store *s, int only_unfinished, struct error *e);
 struct store_cursor *store_one_run(
+    struct store *s, int64_t number, struct error *e);
+/* Those that a run started, and theirs, each after who started it. */
+struct store_cursor *store_runs_below(
     struct store *s, int64_t number, struct error *e);
 struct store_cursor *store_items(
     struct store *s, int64_t number, uint64_t from_seq, struct error *e);

@@ -69,6 +69,9 @@ store_run_add(struct store *s, const struct store_run *run)
 	bind_span(st, 6, run->custom_id);
 	bind_count(st, 7, run->line);
 	bind_int(st, 8, run->created_ms);
+	if (run->parent != 0)
+		bind_int(st, 9, run->parent);
+	bind_int(st, 10, run->depth);
 	finish(s, st);
 }
 
@@ -96,6 +99,33 @@ store_run_again(struct store *s, int64_t number, uint64_t line, int64_t at_ms)
 	finish(s, st);
 	drop(s, STATEMENT_ITEMS_DROP, number);
 	drop(s, STATEMENT_CALLS_DROP, number);
+	drop(s, STATEMENT_ITEMS_DROP_BELOW, number);
+	drop(s, STATEMENT_CALLS_DROP_BELOW, number);
+	drop(s, STATEMENT_RUNS_DROP_BELOW, number);
+}
+
+void
+store_run_agent(struct store *s, int64_t number, struct span name)
+{
+	sqlite3_stmt *st = start(s, STATEMENT_RUN_AGENT);
+
+	if (st == NULL)
+		return;
+	bind_int(st, 1, number);
+	bind_span(st, 2, name);
+	finish(s, st);
+}
+
+void
+store_run_cut_below(struct store *s, int64_t number, int64_t at_ms)
+{
+	sqlite3_stmt *st = start(s, STATEMENT_RUNS_CUT_BELOW);
+
+	if (st == NULL)
+		return;
+	bind_int(st, 1, number);
+	bind_int(st, 2, at_ms);
+	finish(s, st);
 }
 
 void

@@ -56,6 +56,12 @@ static const char *const steps[] = {
     " what TEXT,"
     " PRIMARY KEY (run, seq)) WITHOUT ROWID;"
     "PRAGMA user_version = 1;",
+    /* Runs that runs start, and agents that take runs over. */
+    "ALTER TABLE runs ADD COLUMN parent INTEGER;"
+    "ALTER TABLE runs ADD COLUMN depth INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE runs ADD COLUMN agent_now TEXT;"
+    "CREATE INDEX runs_by_parent ON runs (parent) WHERE parent IS NOT NULL;"
+    "PRAGMA user_version = 2;",
 };
 _Static_assert(sizeof steps / sizeof steps[0] == STORE_VERSION,
     "one step for every version");

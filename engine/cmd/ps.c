@@ -31,23 +31,37 @@ add_heading(struct text *out)
 	    "STATUS", "CUSTOM_ID", "AGENT", "TURNS", "TOKENS", "AGE");
 }
 
+/* What a task calls it, or whose child it is. */
+static void
+add_name(const struct store_row_run *row, struct text *out)
+{
+	if (row->parent.p != NULL)
+		text_printf(out, "of %.*s", (int)row->parent.n, row->parent.p);
+	else if (row->custom_id.p == NULL)
+		text_add_char(out, '-');
+	else
+		text_add(out, row->custom_id);
+}
+
 static void
 add_row(
     const struct listing *l, const struct store_row_run *row, struct text *out)
 {
-	struct text age;
+	struct text age, name;
 
 	text_init(&age, 64);
+	text_init(&name, LIMIT_TASK_LINE);
+	add_name(row, &name);
 	listing_age(row->created_ms, &age);
 	add_padded(out, row->id, 16);
 	add_padded(out, span_of(listing_status(l, row)), 10);
-	add_padded(
-	    out, row->custom_id.p == NULL ? span_of("-") : row->custom_id, 24);
+	add_padded(out, text_span(&name), 24);
 	add_padded(out, row->agent_name, 16);
 	text_printf(out, "%5llu  %8llu  %4s\n",
 	    (unsigned long long)row->usage.turns,
 	    (unsigned long long)spending_tokens(&row->usage), age.p);
 	text_release(&age);
+	text_release(&name);
 }
 
 static int

@@ -103,6 +103,37 @@ add_calls(struct listing *l, int64_t number, struct text *out, struct error *e)
 	return got;
 }
 
+/* "agents" and a line for each run below, moved in by its depth. */
+static int
+add_tree(struct listing *l, const struct store_row_run *top, struct text *out,
+    struct error *e)
+{
+	unsigned above = top->depth;
+	struct store_cursor *c = store_runs_below(l->store, top->number, e);
+	struct store_row_run row;
+	int got = -1;
+
+	while (c != NULL && (got = store_next_run(c, &row, e)) == 1) {
+		text_printf(out, "%-10s %*s", "agent",
+		    (int)(row.depth > above ? row.depth - above - 1 : 0) * 2,
+		    "");
+		terminal_fit(row.id, RUN_ID_HEX, out);
+		text_add_char(out, ' ');
+		terminal_fit(row.agent_name, 32, out);
+		text_printf(out, ": %s, %llu turns, %llu tokens",
+		    listing_status(l, &row),
+		    (unsigned long long)row.usage.turns,
+		    (unsigned long long)spending_tokens(&row.usage));
+		if (row.error_code.p != NULL) {
+			text_add_str(out, ", ");
+			terminal_fit(row.error_code, 32, out);
+		}
+		text_add_char(out, '\n');
+	}
+	store_cursor_close(c);
+	return got;
+}
+
 static int
 show(struct listing *l, const struct store_row_run *row, struct text *out,
     struct error *e)
@@ -111,6 +142,10 @@ show(struct listing *l, const struct store_row_run *row, struct text *out,
 	if (row->custom_id.p != NULL)
 		add_field(out, "custom_id", row->custom_id);
 	add_field(out, "agent", row->agent_name);
+	if (row->agent_now.p != NULL)
+		add_field(out, "handed to", row->agent_now);
+	if (row->parent.p != NULL)
+		add_field(out, "part of", row->parent);
 	add_field(out, "status", span_of(listing_status(l, row)));
 	if (row->line > 0)
 		text_printf(
@@ -126,18 +161,43 @@ show(struct listing *l, const struct store_row_run *row, struct text *out,
 		add_field(out, "error", row->error_code);
 		add_field(out, "", row->error_message);
 	}
-	if (add_calls(l, row->number, out, e) == -1)
+	if (add_calls(l, row->number, out, e) == -1 ||
+	    add_tree(l, row, out, e) == -1)
 		return -1;
 	if (row->result.p != NULL)
 		add_result(out, row->result);
 	return 0;
 }
 
-/* As ps --json, with the result where there is one. */
-static void
-show_json(
-    const struct listing *l, const struct store_row_run *row, struct text *out)
+/* The runs below, each as ps --json has it. */
+static int
+put_tree(
+    struct listing *l, int64_t number, struct json_writer *w, struct error *e)
 {
+	struct store_cursor *c = store_runs_below(l->store, number, e);
+	struct store_row_run row;
+	struct text run;
+	int got = -1;
+
+	text_init(&run, MIB);
+	json_put_array(w, "agents");
+	while (c != NULL && (got = store_next_run(c, &row, e)) == 1) {
+		text_clear(&run);
+		listing_write(l, &row, &run);
+		json_write_raw(w, text_span(&run));
+	}
+	json_write_end(w);
+	text_release(&run);
+	store_cursor_close(c);
+	return got;
+}
+
+/* As ps --json, with the result where there is one. */
+static int
+show_json(struct listing *l, const struct store_row_run *row, struct text *out,
+    struct error *e)
+{
+	int status;
 	struct json_writer w;
 	struct text run;
 
@@ -150,9 +210,11 @@ show_json(
 		json_put_null(&w, "result");
 	else
 		json_put_raw(&w, "result", row->result);
+	status = put_tree(l, row->number, &w, e);
 	json_write_end(&w);
 	text_add_char(out, '\n');
 	text_release(&run);
+	return status;
 }
 
 static int
@@ -169,7 +231,7 @@ run(struct cli *cli)
 	failed = listing_open(&l, cli, &e) == -1 ||
 		 (c = listing_find(&l, cli->operand[0], &row, &e)) == NULL;
 	if (!failed && cli->json)
-		show_json(&l, &row, &out);
+		failed = show_json(&l, &row, &out, &e) == -1;
 	else if (!failed)
 		failed = show(&l, &row, &out, &e) == -1;
 	failed = failed || cli_write(text_span(&out), &e) == -1;

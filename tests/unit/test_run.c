@@ -197,6 +197,7 @@ set_up(unsigned runs, unsigned active, unsigned models, unsigned sandboxes)
 {
 	struct sched_limits limits = {
 	    .runs_max = runs,
+	    .children_max = 4,
 	    .active_max = active,
 	    .decide_max = 8,
 	    .models_max = models,
@@ -569,6 +570,119 @@ the_table_is_closed(void **state)
 	assert_int_equal(run_state_from_name("asleep"), RUN_NSTATES);
 }
 
+static struct run *
+admit_child(unsigned depth)
+{
+	struct run *run = sched_admit_child(world.sched, &ports, NULL, depth);
+
+	assert_non_null(run);
+	return run;
+}
+
+/* One place for runs, one for sandboxes: children need no other. */
+static void
+children_work_in_their_parents_place(void **state)
+{
+	struct run *parent, *other, *child, *grandchild;
+
+	(void)state;
+	set_up(2, 1, 1, 1);
+	parent = admit();
+	other = admit();
+	settle();
+	run_set_needs_sandbox(parent, 1);
+	post(parent, RUN_EV_CALLS);
+	post(parent, RUN_EV_READY);
+	child = admit_child(1);
+	settle();
+	run_set_needs_sandbox(child, 1);
+	post(child, RUN_EV_CALLS);
+	post(child, RUN_EV_READY);
+	grandchild = admit_child(2);
+	settle();
+	run_set_needs_sandbox(grandchild, 1);
+	post(grandchild, RUN_EV_CALLS);
+	post(grandchild, RUN_EV_READY);
+	assert_string_equal(world.acts, "MSTMSTMST");
+	assert_int_equal(sched_active(world.sched), 1);
+	assert_int_equal(sched_sandboxes(world.sched), 3);
+	assert_int_equal(run_state(other), RUN_QUEUED);
+}
+
+static void
+children_of_one_depth_share_its_sandboxes(void **state)
+{
+	struct run *first, *second;
+
+	(void)state;
+	set_up(1, 1, 9, 1);
+	admit();
+	first = admit_child(1);
+	second = admit_child(1);
+	settle();
+	run_set_needs_sandbox(first, 1);
+	run_set_needs_sandbox(second, 1);
+	post(first, RUN_EV_CALLS);
+	post(second, RUN_EV_CALLS);
+	assert_string_equal(world.acts, "MMMS");
+	assert_true(sched_run_waits(second));
+}
+
+static void
+a_child_in_its_parents_sandbox_builds_none(void **state)
+{
+	struct run *child;
+
+	(void)state;
+	set_up(1, 1, 9, 1);
+	admit();
+	child = admit_child(1);
+	run_set_has_sandbox(child);
+	settle();
+	run_set_needs_sandbox(child, 1);
+	post(child, RUN_EV_CALLS);
+	assert_string_equal(world.acts, "MMT");
+}
+
+static void
+draining_waits_for_children_as_for_any_step(void **state)
+{
+	struct run *parent, *child;
+
+	(void)state;
+	set_up(1, 1, 1, 1);
+	parent = admit();
+	settle();
+	run_set_needs_sandbox(parent, 0);
+	post(parent, RUN_EV_CALLS);
+	child = admit_child(1);
+	sched_drain(world.sched);
+	settle(); /* the child still gets its turn */
+	assert_string_equal(world.acts, "MTM");
+	assert_int_equal(world.drained, 0);
+	post(child, RUN_EV_STOP);
+	assert_int_equal(run_state(child), RUN_FINISHED);
+	post(parent, RUN_EV_RESULTS);
+	assert_int_equal(world.drained, 1);
+}
+
+static void
+children_take_no_room_from_tasks(void **state)
+{
+	(void)state;
+	set_up(2, 2, 9, 9);
+	admit();
+	admit_child(1);
+	assert_int_equal(sched_room(world.sched), 1);
+	admit_child(1);
+	admit_child(1);
+	admit_child(1);
+	assert_null(sched_admit_child(world.sched, &ports, NULL, 1));
+	assert_int_equal(sched_room(world.sched), 1);
+	admit();
+	assert_int_equal(sched_room(world.sched), 0);
+}
+
 #define CASE(f) cmocka_unit_test_teardown(f, tear_down)
 
 int
@@ -591,6 +705,11 @@ main(void)
 	    CASE(something_to_record_needs_no_change_of_state),
 	    CASE(draining_finishes_steps_and_starts_none),
 	    CASE(draining_parks_those_in_line),
+	    CASE(children_work_in_their_parents_place),
+	    CASE(children_of_one_depth_share_its_sandboxes),
+	    CASE(a_child_in_its_parents_sandbox_builds_none),
+	    CASE(draining_waits_for_children_as_for_any_step),
+	    CASE(children_take_no_room_from_tasks),
 	    cmocka_unit_test(the_table_is_closed),
 	};
 

@@ -326,6 +326,104 @@ numbers_go_on_where_they_were(void **state)
 	assert_int_equal(store_last_number(store), 41);
 }
 
+static void
+add_below(int64_t number, int64_t parent, unsigned depth)
+{
+	struct store_run run = a_run(number, "", "x");
+
+	run.custom_id.p = NULL;
+	run.line = 7;
+	run.parent = parent;
+	run.depth = depth;
+	assert_int_equal(store_begin(store, &e), STORE_READY);
+	store_run_add(store, &run);
+	assert_int_equal(store_commit(store, &e), STORE_READY);
+}
+
+/* What is below run 1, as "number/depth/state " in the order of a tree. */
+static const char *
+tree(void)
+{
+	static char out[256];
+	struct store_cursor *c = store_runs_below(store, 1, &e);
+	struct store_row_run row;
+	size_t n = 0;
+
+	out[0] = '\0';
+	assert_non_null(c);
+	while (store_next_run(c, &row, &e) == 1)
+		n += (size_t)snprintf(out + n, sizeof out - n, "%d/%u/%s ",
+		    (int)row.number, row.depth, run_state_name(row.state));
+	store_cursor_close(c);
+	return out;
+}
+
+static void
+runs_that_a_run_started_are_its_tree(void **state)
+{
+	(void)state;
+	add(1, "a", "one");
+	add_below(2, 1, 1);
+	add_below(3, 1, 1);
+	add_below(4, 2, 2);
+	assert_string_equal(tree(), "2/1/queued 4/2/queued 3/1/queued ");
+	end_run(3, "{}");
+	assert_int_equal(store_begin(store, &e), STORE_READY);
+	store_run_cut_below(store, 1, 3000);
+	assert_int_equal(store_commit(store, &e), STORE_READY);
+	assert_string_equal(
+	    tree(), "2/1/cancelled 4/2/cancelled 3/1/finished ");
+}
+
+static void
+starting_over_forgets_the_tree(void **state)
+{
+	(void)state;
+	add(1, "a", "one");
+	add_below(2, 1, 1);
+	add_below(3, 2, 2);
+	add(4, "b", "two");
+	assert_int_equal(store_begin(store, &e), STORE_READY);
+	store_item_add(store, 3, 1, 1, 0, span_of("{}"));
+	store_run_again(store, 1, 1, 3000);
+	assert_int_equal(store_commit(store, &e), STORE_READY);
+	assert_string_equal(tree(), "");
+	assert_int_equal(store_last_number(store), 4);
+}
+
+static void
+a_child_is_no_tasks_run(void **state)
+{
+	struct store_found found;
+	struct digest agent, digest;
+
+	(void)state;
+	add(1, "a", "one");
+	add_below(2, 1, 1);
+	hash_of(span_of("agent"), &agent);
+	hash_of(span_of("x"), &digest);
+	assert_int_equal(store_find(store, &agent, (struct span){NULL, 0},
+			     &digest, 7, &found, &e),
+	    0);
+}
+
+static void
+a_file_of_version_1_is_brought_forward(void **state)
+{
+	(void)state;
+	add(1, "a", "one");
+	store_close(store);
+	run_sql("DROP INDEX runs_by_parent;"
+		"ALTER TABLE runs DROP COLUMN parent;"
+		"ALTER TABLE runs DROP COLUMN depth;"
+		"ALTER TABLE runs DROP COLUMN agent_now;"
+		"PRAGMA user_version = 1");
+	store = store_open(path, STORE_NORMAL, &e);
+	assert_non_null(store);
+	add_below(2, 1, 1);
+	assert_string_equal(tree(), "2/1/queued ");
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int
@@ -343,6 +441,10 @@ main(void)
 	    CASE(a_newer_version_is_refused_and_untouched),
 	    CASE(what_is_no_database_is_an_error),
 	    CASE(numbers_go_on_where_they_were),
+	    CASE(runs_that_a_run_started_are_its_tree),
+	    CASE(starting_over_forgets_the_tree),
+	    CASE(a_child_is_no_tasks_run),
+	    CASE(a_file_of_version_1_is_brought_forward),
 	};
 	int status;
 
