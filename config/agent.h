@@ -101,7 +101,9 @@ struct agent {
 	struct span base_instructions;   /* p == NULL: ours; n == 0: none */
 	struct span answer_schema;       /* JSON Schema; or n == 0 */
 	const struct manifest *manifest; /* NULL: an empty workspace */
-	struct text_list outputs;        /* normalised; a final '/' is kept */
+	const char *cwd; /* below the root of the workspace; NULL: the root */
+	int agents_md;   /* AGENTS.md files go into the prompt */
+	struct text_list outputs; /* normalised; a final '/' is kept */
 	struct text_list tools;
 	struct agent_sandbox sandbox;
 	struct budget budget;

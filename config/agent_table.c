@@ -3,6 +3,7 @@
  */
 
 #include "config/agent_private.h"
+#include "config/cwd.h"
 #include "config/manifest_private.h"
 
 static const char *const api_names[] = {
@@ -144,6 +145,10 @@ static const struct field agent_fields[] = {
     {"manifest", FIELD_CUSTOM, FIELD_NULLABLE, AGENT(manifest),
 	.custom = &agent_manifest_custom,
 	.doc = "what a fresh workspace contains"},
+    {"cwd", FIELD_CUSTOM, FIELD_NULLABLE, AGENT(cwd), .custom = &cwd_custom,
+	.doc = "folder of the workspace in which tools begin"},
+    {"agents_md", FIELD_BOOL, AGENT(agents_md), .preset = 1,
+	.doc = "whether the workspace's AGENTS.md files go into the prompt"},
     {"outputs", FIELD_CUSTOM, AGENT(outputs), .custom = &agent_outputs_custom,
 	.doc = "files and folders of the workspace to collect"},
     {"tools", FIELD_TEXTS, AGENT(tools), .doc = "what the model may call"},

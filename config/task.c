@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "config/complaint.h"
+#include "config/cwd.h"
 #include "config/manifest.h"
 #include "config/table_private.h"
 #include "config/task_private.h"
@@ -71,6 +72,8 @@ static const struct field task_fields[] = {
     {"manifest", FIELD_CUSTOM, FIELD_NULLABLE, LINE(manifest),
 	.custom = &manifest_custom,
 	.doc = "entries and environment beside the agent's"},
+    {"cwd", FIELD_CUSTOM, FIELD_NULLABLE, LINE(cwd), .custom = &cwd_custom,
+	.doc = "instead of the agent's"},
     {"class", FIELD_CHOICE, LINE(class), .names = class_names,
 	.doc = "how much is at stake"},
     {"budget", FIELD_OBJECT, LINE(budget), .table = &task_budget_table,
@@ -242,6 +245,7 @@ take(struct task *t, const struct task_written *line)
 	t->input = line->input;
 	t->items = line->items;
 	t->manifest = line->manifest;
+	t->cwd = line->cwd;
 	t->class = line->class;
 	t->budget = line->budget;
 	t->variables = line->variables;

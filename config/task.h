@@ -33,6 +33,7 @@ struct task {
 	struct span input;     /* text; of items, that of user messages */
 	struct span items;     /* a JSON array of input items, or n == 0 */
 	const struct manifest *manifest; /* NULL: the agent's alone */
+	const char *cwd;                 /* NULL: the agent's */
 	enum task_class class;
 	struct budget budget; /* 0: the agent's */
 	struct named_list variables;

@@ -13,6 +13,7 @@ struct task_written {
 	struct span input;
 	struct span items;
 	const struct manifest *manifest;
+	const char *cwd;
 	enum task_class class;
 	struct budget budget;
 	struct named_list variables;

@@ -237,6 +237,7 @@ errand_admit(
 	er->wall_left_ms = (uint64_t)(er->budget.wall_seconds * 1000);
 	er->run = sched_admit(s->sched, &errand_ports, er);
 	CHECK(er->run != NULL);
+	run_set_sandbox_first(er->run, errand_must_look(er));
 	run_set_has_outputs(er->run, er->role->outputs[0] != NULL);
 	if (bad != NULL)
 		run_post_error(er->run, bad);
@@ -284,6 +285,8 @@ stop_what_is_in_flight(struct errand *er)
 	if (er->model != NULL)
 		model_call_cancel(er->model);
 	er->model = NULL;
+	survey_cancel(er->survey);
+	er->survey = NULL;
 	if (er->outputs != NULL)
 		outputs_cancel(er->outputs);
 	er->outputs = NULL;

@@ -29,6 +29,7 @@
 #include "engine/result.h"
 #include "engine/run.h"
 #include "engine/store.h"
+#include "engine/survey.h"
 #include "engine/transcript.h"
 #include "engine/turn.h"
 #include "tools/tool.h"
@@ -95,8 +96,9 @@ struct errand {
 	uint64_t attempts;      /* 1: it has no row in the store yet */
 	unsigned is_stored : 1; /* the row is there, for this attempt */
 	unsigned has_started : 1;
-	unsigned call_open : 1; /* the store knows a model call in flight */
-	unsigned is_over : 1;   /* ended; waits for its sandbox to go */
+	unsigned call_open : 1;    /* the store knows a model call in flight */
+	unsigned was_surveyed : 1; /* found is what its workspace says */
+	unsigned is_over : 1;      /* ended; waits for its sandbox to go */
 
 	struct arena keep, scratch;
 	struct task task;
@@ -115,6 +117,9 @@ struct errand {
 	struct model_call *model;
 	struct toolbox *toolbox;
 	struct sandbox *sandbox;
+	const struct manifest *manifest; /* what its workspace began with */
+	struct survey *survey;           /* under way */
+	struct survey_found found;
 	struct outputs *outputs;
 	struct list files;       /* struct output_file: collected outputs */
 	struct result result;    /* filled when it ends */
@@ -176,6 +181,16 @@ void errand_fail(
  * again when the role changes.  -1 and *e.
  */
 int errand_write_prompt(struct errand *er, struct error *e);
+
+/*
+ * Must its workspace be there and looked at before the first turn?  Then
+ * errand_survey() looks once the sandbox is up, and posts READY or an error.
+ */
+int errand_must_look(const struct errand *er);
+int errand_survey(struct errand *er, struct error *e);
+
+/* Where its tools begin, below the root; NULL: there. */
+const char *errand_cwd(const struct errand *er);
 
 int errand_afford(const struct run *run, struct error *e);
 void errand_record(struct run *run, enum run_state from, enum run_state to);

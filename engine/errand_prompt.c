@@ -1,5 +1,6 @@
 /* What the model of a run is told before the conversation begins. */
 
+#include "config/manifest.h"
 #include "config/vars.h"
 #include "engine/base/limits.h"
 #include "engine/base/text.h"
@@ -34,15 +35,70 @@ expand_instructions(struct errand *er, struct error *e)
 	return answer;
 }
 
+const char *
+errand_cwd(const struct errand *er)
+{
+	return er->task.cwd != NULL ? er->task.cwd : er->role->agent->cwd;
+}
+
+static int
+has_entries(const struct manifest *m)
+{
+	return m != NULL && m->entries_n > 0;
+}
+
+int
+errand_must_look(const struct errand *er)
+{
+	return role_is_sandboxed(er->role) &&
+	       (has_entries(er->role->agent->manifest) ||
+		   has_entries(er->task.manifest) || errand_cwd(er) != NULL);
+}
+
+static void
+surveyed(const struct error *error, void *owner)
+{
+	struct errand *er = owner;
+	struct error e;
+
+	er->survey = NULL;
+	if (error != NULL) {
+		errand_fail(er, error, ERROR_SANDBOX_LOST);
+		return;
+	}
+	er->was_surveyed = 1;
+	if (errand_write_prompt(er, &e) == -1)
+		errand_fail(er, &e, ERROR_INTERNAL);
+	else
+		run_post(er->run, RUN_EV_READY);
+}
+
+int
+errand_survey(struct errand *er, struct error *e)
+{
+	struct survey_order order = {
+	    .loop = er->supplies->loop,
+	    .sandbox = er->sandbox,
+	    .agent = er->role->agent,
+	    .manifest = er->manifest,
+	    .cwd = errand_cwd(er),
+	    .keep = &er->keep,
+	};
+
+	er->survey = survey_start(&order, &er->found, surveyed, er, e);
+	return er->survey == NULL ? -1 : 0;
+}
+
 int
 errand_write_prompt(struct errand *er, struct error *e)
 {
-	struct prompt_facts facts = {.role = er->role};
+	struct prompt_facts facts = {
+	    .role = er->role, .found = er->was_surveyed ? &er->found : NULL};
 	struct text text;
 	int answer;
 
 	er->prompt = text_span(&er->role->prompt);
-	if (er->prompt.n > 0)
+	if (er->prompt.n > 0 && !er->was_surveyed)
 		return 0;
 	if (expand_instructions(er, e) == -1)
 		return -1;

@@ -11,6 +11,7 @@ static void
 created(struct sandbox *sb, const struct error *error, void *owner)
 {
 	struct errand *er = owner;
+	struct error e;
 
 	stopwatch_stop(&er->sandbox_time, er->supplies->loop);
 	(void)sb; /* destroyed when the run ends */
@@ -18,7 +19,10 @@ created(struct sandbox *sb, const struct error *error, void *owner)
 		errand_fail(er, error, ERROR_SANDBOX_UNAVAILABLE);
 		return;
 	}
-	run_post(er->run, RUN_EV_READY);
+	if (er->spent.turns > 0 || !errand_must_look(er))
+		run_post(er->run, RUN_EV_READY);
+	else if (errand_survey(er, &e) == -1)
+		errand_fail(er, &e, ERROR_INTERNAL);
 }
 
 static void
@@ -68,6 +72,7 @@ errand_build_sandbox(struct run *run, struct error *e)
 		e->code = ERROR_MANIFEST;
 		return -1;
 	}
+	er->manifest = spec.manifest;
 	stopwatch_start(&er->sandbox_time, s->loop);
 	er->sandbox = sandbox_create(s->host, &spec, &ops, er, e);
 	if (er->sandbox != NULL)

@@ -88,7 +88,8 @@ errand_call_tools(struct run *run, struct error *e)
 {
 	struct errand *er = run_owner(run);
 	struct supplies *s = er->supplies;
-	struct tool_host host = {lend_sandbox, er};
+	struct tool_host host = {
+	    .sandbox = lend_sandbox, .owner = er, .cwd = errand_cwd(er)};
 
 	errand_clock_run(er);
 	if (er->toolbox == NULL) {

@@ -36,9 +36,13 @@ enter_model(struct run *run)
 static enum run_next
 decide_queued(struct run *run)
 {
-	if (take(run, RUN_EV_SLOT))
+	if (!take(run, RUN_EV_SLOT))
+		return RUN_WAIT;
+	if (!run->sandbox_first || run->has_sandbox)
 		return enter_model(run);
-	return RUN_WAIT;
+	if (run->ports->afford(run, &run->error) == -1)
+		return enter(run, RUN_FAILED);
+	return enter(run, RUN_SANDBOX);
 }
 
 static enum run_next
@@ -66,6 +70,10 @@ decide_sandbox(struct run *run)
 	if (!take(run, RUN_EV_READY))
 		return RUN_WAIT;
 	run->has_sandbox = 1;
+	if (run->sandbox_first) {
+		run->sandbox_first = 0;
+		return enter_model(run);
+	}
 	return enter(run, run->needs_sandbox ? RUN_TOOLS : RUN_OUTPUTS);
 }
 
@@ -250,6 +258,12 @@ run_set_has_sandbox(struct run *run)
 {
 	CHECK(run->state == RUN_QUEUED);
 	run->has_sandbox = 1;
+}
+
+void
+run_set_sandbox_first(struct run *run, int first)
+{
+	run->sandbox_first = first != 0;
 }
 
 enum run_state

@@ -81,10 +81,12 @@ void run_post_error(struct run *run, const struct error *e);
 
 /*
  * Facts that decide reads, set before the mail that needs them: whether the
- * next step cannot do without a sandbox, and whether outputs are declared.
+ * next step cannot do without a sandbox, whether outputs are declared, and
+ * whether the first model call must wait for the sandbox (set at birth).
  */
 void run_set_needs_sandbox(struct run *run, int needed);
 void run_set_has_outputs(struct run *run, int has);
+void run_set_sandbox_first(struct run *run, int first);
 
 /* It works in a sandbox that is up already and belongs to another run. */
 void run_set_has_sandbox(struct run *run);

@@ -50,6 +50,7 @@ struct run {
 	unsigned needs_sandbox : 1; /* set by the model's last reply */
 	unsigned has_outputs : 1;   /* the agent declares outputs */
 	unsigned depth : 8;         /* below a task's run */
+	unsigned sandbox_first : 1; /* up before the first model call */
 
 	struct error error; /* why it failed, if it did */
 };

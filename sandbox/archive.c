@@ -177,7 +177,7 @@ link_came(struct file_op *op, const struct file_result *r, void *owner)
 	entry_done(a);
 }
 
-static int
+static enum tree_way
 visited(struct tree *t, const struct tree_entry *entry, void *owner)
 {
 	struct archive *a = owner;
@@ -194,19 +194,19 @@ visited(struct tree *t, const struct tree_entry *entry, void *owner)
 		a->entry.kind = TAR_FILE;
 		a->phase = PHASE_FILE;
 		ask(a, FILE_NOFOLLOW, slice_came);
-		return 1;
+		return TREE_WAIT;
 	case FILE_SYMLINK:
 		a->entry.kind = TAR_LINK;
 		a->phase = PHASE_FILE;
 		ask(a, FILE_LINK, link_came);
-		return 1;
+		return TREE_WAIT;
 	case FILE_DIR:
 		a->entry.kind = TAR_FOLDER;
 		put_header(a);
 		entry_done(a);
-		return 1;
+		return TREE_WAIT;
 	default:
-		return 0;
+		return TREE_ON;
 	}
 }
 

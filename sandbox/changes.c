@@ -118,7 +118,7 @@ hashed(struct file_op *op, const struct file_result *r, void *owner)
 	tree_next(c->tree);
 }
 
-static int
+static enum tree_way
 visited(struct tree *t, const struct tree_entry *entry, void *owner)
 {
 	struct changes *c = owner;
@@ -128,7 +128,7 @@ visited(struct tree *t, const struct tree_entry *entry, void *owner)
 	(void)t;
 	if (entry->stat.kind != FILE_REGULAR ||
 	    entry->stat.changed_ns <= c->since_ns)
-		return 0;
+		return TREE_ON;
 	c->file = arena_alloc(c->arena, sizeof *c->file);
 	if (c->file != NULL)
 		c->file->path =
@@ -136,12 +136,12 @@ visited(struct tree *t, const struct tree_entry *entry, void *owner)
 	if (c->file == NULL || c->file->path == NULL) {
 		error_set(&e, ERROR_TOO_BIG, 0, "too many changed files");
 		fail(c, &e);
-		return 1;
+		return TREE_WAIT;
 	}
 	c->file->is_new = entry->stat.born_ns > c->since_ns;
 	hash_init(&h);
 	hash_next(c, 0, &h);
-	return 1;
+	return TREE_WAIT;
 }
 
 static void

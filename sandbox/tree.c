@@ -192,6 +192,7 @@ visit(struct tree *t)
 	struct level *l = &t->level[t->depth];
 	size_t at = l->path_n == 0 ? 0 : l->path_n + 1, n;
 	struct tree_entry entry;
+	enum tree_way way;
 	struct item *item;
 
 	t->path[l->path_n] = '\0';
@@ -207,10 +208,10 @@ visit(struct tree *t)
 		t->path[at - 1] = '/';
 	memcpy(t->path + at, item->name, n + 1);
 	entry = (struct tree_entry){.path = t->path, .stat = item->stat};
-	if (item->stat.kind == FILE_DIR)
+	way = t->ops->entry(t, &entry, t->owner);
+	t->waiting = way == TREE_WAIT;
+	if (item->stat.kind == FILE_DIR && way != TREE_PAST)
 		enter(t);
-	if (!t->failed)
-		t->waiting = t->ops->entry(t, &entry, t->owner);
 	return 1;
 }
 

@@ -25,9 +25,14 @@ struct tree_entry {
 	struct file_stat stat;
 };
 
+enum tree_way {
+	TREE_ON,   /* go on */
+	TREE_WAIT, /* until tree_next() */
+	TREE_PAST  /* go on, but not into this folder */
+};
+
 struct tree_ops {
-	/* 0: go on.  1: the walk waits for tree_next(). */
-	int (*entry)(
+	enum tree_way (*entry)(
 	    struct tree *t, const struct tree_entry *entry, void *owner);
 	/* error == NULL: that was all.  The walk ends when this returns. */
 	void (*done)(const struct error *error, void *owner);
@@ -37,7 +42,7 @@ struct tree_ops {
 struct tree *tree_start(struct loop *loop, struct sandbox *sb, const char *path,
     const struct tree_ops *ops, void *owner, struct error *e);
 
-/* Go on after entry() said 1; not from within it. */
+/* Go on after entry() said TREE_WAIT; not from within it. */
 void tree_next(struct tree *t);
 
 /* End it without done(), not from within entry(); NULL is fine. */

@@ -39,21 +39,27 @@ escapes(struct span path, struct error *e)
 
 /* The path below the workspace without ".", ".." and empty parts. */
 static int
-normalise(struct arena *a, struct span path, struct span *out, struct error *e)
+normalise(
+    struct tool_call *call, struct span path, struct span *out, struct error *e)
 {
-	struct span rest = path, part;
-	char *p = arena_strndup(a, path.p, path.n);
+	struct span rest, part;
+	const char *joined;
+	char *p = arena_strndup(&call->arena, path.p, path.n);
 	size_t n = 0;
 
-	if (p == NULL)
+	joined = p == NULL ? NULL : tool_call_path(call, p);
+	if (joined != NULL)
+		p = arena_strndup(&call->arena, joined, strlen(joined));
+	if (joined == NULL || p == NULL)
 		return error_set(e, ERROR_FULL, 0, "out of memory");
+	rest = span_of(joined);
 	if (span_find(path, '\0', 0) < path.n ||
 	    (path.n > 1 && path.p[1] == ':'))
 		return escapes(path, e);
 	if (path.n > 0 && path.p[0] == '/') {
 		if (!span_has_prefix(path, span_of(ROOT "/")))
 			return escapes(path, e);
-		rest = span_slice(path, sizeof ROOT, path.n);
+		rest = span_slice(rest, sizeof ROOT, rest.n);
 	}
 	while (rest.p != NULL) {
 		part = span_cut(&rest, '/');
@@ -73,7 +79,7 @@ normalise(struct arena *a, struct span path, struct span *out, struct error *e)
 		n += part.n;
 	}
 	*out = (struct span){p, n};
-	if (n == 0)
+	if (n == 0 || path.n == 0)
 		return error_set(
 		    e, ERROR_SYNTAX, 0, "apply_patch path must be non-empty");
 	return 0;
@@ -84,7 +90,7 @@ find_file(struct edit *d, struct span path, struct error *e)
 {
 	struct span normal;
 
-	if (normalise(&d->call->arena, path, &normal, e) == -1)
+	if (normalise(d->call, path, &normal, e) == -1)
 		return NULL;
 	return change_find(&d->change, normal, e);
 }

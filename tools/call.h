@@ -75,6 +75,13 @@ struct tool_call {
 };
 
 struct sandbox *tool_call_sandbox(const struct tool_call *call);
+
+/*
+ * A path as the model gave it, from where the run works: relative to the root
+ * or absolute, in the call's arena.  NULL when that is full.
+ */
+const char *tool_call_path(struct tool_call *call, const char *path);
+
 uint64_t tool_call_wall_us(const struct tool_call *call);
 
 /* Answer with call->text, in the item that its kind asks for. */

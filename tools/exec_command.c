@@ -58,12 +58,12 @@ start(struct tool_call *call, const struct json_doc *args)
 	struct process *process;
 	struct error e;
 
+	cwd = cwd == NULL || cwd[0] == '\0' ? call->box->host.cwd
+					    : tool_call_path(call, cwd);
 	if (arena_overflowed(&call->arena))
 		return complain(call, "the arguments are too long");
 	if (argv[2][0] == '\0')
 		return complain(call, "`cmd` must not hold a NUL character");
-	if (cwd != NULL && cwd[0] == '\0')
-		cwd = NULL;
 	process = process_start(call->box, argv, cwd, tty, &e);
 	if (process == NULL)
 		return complain(call, e.text);

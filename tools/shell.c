@@ -240,6 +240,7 @@ run(struct shell *s, struct error *e)
 {
 	const char *argv[] = {"sh", "-c", s->command[s->at], NULL};
 	struct exec_spec spec = {.argv = argv,
+	    .cwd = s->call->box->host.cwd,
 	    .stdio = {EXEC_NULL, EXEC_PIPE, EXEC_PIPE},
 	    .timeout_ms = s->timeout_ms};
 	struct sandbox *sb = tool_call_sandbox(s->call);

@@ -87,6 +87,8 @@ struct tool_host {
 	/* The run's sandbox, ready; NULL when there is none (any more). */
 	struct sandbox *(*sandbox)(void *owner);
 	void *owner;
+	/* Where relative paths start, below the root; NULL: there.  Kept. */
+	const char *cwd;
 };
 
 /* Keeps set; copies host.  NULL and *e (FULL). */

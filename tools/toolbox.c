@@ -116,6 +116,16 @@ tool_call_sandbox(const struct tool_call *call)
 	return call->box->host.sandbox(call->box->host.owner);
 }
 
+const char *
+tool_call_path(struct tool_call *call, const char *path)
+{
+	const char *cwd = call->box->host.cwd;
+
+	if (cwd == NULL || path[0] == '/')
+		return path;
+	return arena_printf(&call->arena, "%s/%s", cwd, path);
+}
+
 uint64_t
 tool_call_wall_us(const struct tool_call *call)
 {

@@ -17,7 +17,8 @@ extern const char tools_view_image_txt[], tools_view_image_json[];
 
 struct view {
 	struct tool_call *call;
-	const char *path;
+	const char *path; /* as the model spelt it */
+	const char *real_path;
 	const char *type; /* once it is known */
 	struct text bytes;
 	struct file_op *op;
@@ -117,8 +118,8 @@ read_on(struct view *v, struct error *e)
 	if (sb == NULL)
 		return error_set(
 		    e, ERROR_SANDBOX_LOST, 0, "there is no sandbox");
-	v->op =
-	    sandbox_get(sb, v->path, v->bytes.n, SANDBOX_SLICE, 0, got, v, e);
+	v->op = sandbox_get(
+	    sb, v->real_path, v->bytes.n, SANDBOX_SLICE, 0, got, v, e);
 	return v->op == NULL ? -1 : 0;
 }
 
@@ -136,10 +137,11 @@ start(struct tool_call *call, const struct json_doc *args)
 	}
 	v->call = call;
 	v->path = arena_strndup(&call->arena, path.p, path.n);
+	v->real_path = v->path == NULL ? NULL : tool_call_path(call, v->path);
 	text_init(&v->bytes, BYTES_MAX);
-	if (v->path == NULL || read_on(v, &e) == -1) {
+	if (v->real_path == NULL || read_on(v, &e) == -1) {
 		text_add_str(&call->text,
-		    v->path == NULL ? "the path is too long" : e.text);
+		    v->real_path == NULL ? "the path is too long" : e.text);
 		return -1;
 	}
 	call->state = v;

@@ -88,10 +88,10 @@ our_base_prompt_stands_where_none_is_given(void **state)
 {
 	(void)state;
 	with_tool("exec_command");
-	assert_ptr_equal(strstr(written("x", NULL), "You are an agent"), out.p);
+	assert_memory_equal(written("x", NULL), "You are an agent", 16);
 	agent.base_instructions = (struct span){"", 0};
-	assert_ptr_equal(
-	    strstr(written("x", NULL), "# Agent instructions\n\nx\n"), out.p);
+	assert_memory_equal(
+	    written("x", NULL), "# Agent instructions\n\nx\n", 24);
 }
 
 static void

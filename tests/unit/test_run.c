@@ -298,6 +298,42 @@ declared_outputs_need_a_sandbox(void **state)
 }
 
 static void
+a_sandbox_may_come_before_the_first_turn(void **state)
+{
+	struct run *run;
+
+	(void)state;
+	set_up(1, 1, 1, 1);
+	run = admit();
+	run_set_sandbox_first(run, 1);
+	settle();
+	assert_int_equal(run_state(run), RUN_SANDBOX);
+	post(run, RUN_EV_READY);
+	run_set_needs_sandbox(run, 1);
+	post(run, RUN_EV_CALLS);
+	post(run, RUN_EV_RESULTS);
+	post(run, RUN_EV_STOP);
+	assert_string_equal(world.acts, "SMTME");
+	assert_string_equal(world.log,
+	    "queued>sandbox sandbox>model model>tools tools>model "
+	    "model>finished ");
+}
+
+static void
+a_spent_budget_builds_no_sandbox(void **state)
+{
+	struct run *run;
+
+	(void)state;
+	set_up(1, 1, 1, 1);
+	world.turns_left = 0;
+	run = admit();
+	run_set_sandbox_first(run, 1);
+	settle();
+	assert_string_equal(world.acts, "E");
+}
+
+static void
 nothing_acts_before_it_is_durable(void **state)
 {
 	(void)state;
@@ -692,6 +728,8 @@ main(void)
 	    CASE(a_whole_run),
 	    CASE(no_sandbox_without_need),
 	    CASE(declared_outputs_need_a_sandbox),
+	    CASE(a_sandbox_may_come_before_the_first_turn),
+	    CASE(a_spent_budget_builds_no_sandbox),
 	    CASE(nothing_acts_before_it_is_durable),
 	    CASE(a_failed_store_stops_everything),
 	    CASE(slots_bound_active_runs),

@@ -555,7 +555,7 @@ static void
 tools_that_were_not_given_cannot_be_called(void **state)
 {
 	struct toolset none = {.n = 0};
-	struct tool_host lender = {tt_lend, NULL};
+	struct tool_host lender = {.sandbox = tt_lend};
 	struct error e;
 
 	(void)state;

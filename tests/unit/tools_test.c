@@ -25,7 +25,7 @@ void
 tt_open(struct loop *loop, struct sandbox *sb)
 {
 	struct tools_limits limits = {2, 200, 200};
-	struct tool_host host = {tt_lend, NULL};
+	struct tool_host host = {.sandbox = tt_lend};
 	struct error e;
 
 	tt.loop = loop;

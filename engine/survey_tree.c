@@ -1,0 +1,94 @@
+/* The file system of a workspace as the prompt shows it. */
+
+#include <string.h>
+
+#include "config/manifest.h"
+#include "engine/base/limits.h"
+#include "engine/survey_private.h"
+#include "sandbox/tree.h"
+
+/* Entries that are counted; what a tree has beyond them is not mentioned. */
+#define ENTRIES_MAX 20000
+
+static struct span
+description_of(const struct survey *s, const char *path)
+{
+	const struct manifest *m = s->order.manifest;
+
+	for (unsigned i = 0; m != NULL && i < m->entries_n; i++) {
+		const struct manifest_entry *entry = &m->entries[i];
+
+		if (entry->description != NULL &&
+		    strcmp(entry->path, path) == 0)
+			return span_of(entry->description);
+	}
+	return (struct span){NULL, 0};
+}
+
+/* What git and skep keep in a workspace for themselves. */
+static int
+is_bookkeeping(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return strcmp(path, ".skep") == 0 ||
+	       strcmp(slash != NULL ? slash + 1 : path, ".git") == 0;
+}
+
+static unsigned
+depth_of(const char *path)
+{
+	unsigned n = 1;
+
+	for (; *path != '\0'; path++)
+		n += *path == '/';
+	return n;
+}
+
+static enum tree_way
+met(struct tree *t, const struct tree_entry *entry, void *owner)
+{
+	struct survey *s = owner;
+
+	(void)t;
+	if (is_bookkeeping(entry->path) || s->layout.lines == ENTRIES_MAX)
+		return TREE_PAST;
+	layout_add(&s->layout, span_of(entry->path),
+	    entry->stat.kind == FILE_DIR, description_of(s, entry->path));
+	return depth_of(entry->path) < LAYOUT_DEPTH ? TREE_ON : TREE_PAST;
+}
+
+static void
+walked(const struct error *error, void *owner)
+{
+	struct survey *s = owner;
+	struct error e;
+	struct text t;
+
+	s->tree = NULL;
+	if (error != NULL && error->code == ERROR_SANDBOX_LOST) {
+		survey_step_done(s, error);
+		return;
+	}
+	/* A tree too large to be walked is shown as far as that went. */
+	text_init(&t, 64 * LAYOUT_CHARS);
+	layout_write(&s->layout, &t);
+	if (survey_keep(s, text_span(&t), &s->found->tree) == -1) {
+		e = s->error;
+		survey_step_done(s, &e);
+	} else {
+		survey_step_done(s, NULL);
+	}
+	text_release(&t);
+}
+
+static const struct tree_ops ops = {met, walked};
+
+enum survey_answer
+survey_tree(struct survey *s)
+{
+	layout_init(&s->layout, &s->arena);
+	s->tree = tree_start(
+	    s->order.loop, s->order.sandbox, ".", &ops, s, &s->error);
+	return s->tree == NULL ? SURVEY_FAILED : SURVEY_STARTED;
+}
