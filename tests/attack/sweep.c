@@ -4,6 +4,7 @@
  *
  *	sweep native|x32|int80 FROM TO
  *	sweep names		"NAME NUMBER" of those that must not work
+ *	sweep allowed		"NAME NUMBER" of those that a sandbox allows
  */
 
 #include <errno.h>
@@ -13,6 +14,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -102,6 +104,23 @@ static const struct {
 #undef N
 };
 
+static const struct {
+	const char *name;
+	int nr;
+} allowed[] = {
+#define SYSCALL(name) {#name, SYS_##name},
+#define SYSCALL_MODE(name, i) {#name, SYS_##name},
+#define SYSCALL_RULE(name, R) {#name, SYS_##name},
+#if defined(__x86_64__)
+#	define SYSCALL_OLD(name) {#        name, SYS_##name},
+#	define SYSCALL_MODE_OLD(name, i) {#        name, SYS_##name},
+#else
+#	define SYSCALL_OLD(name)
+#	define SYSCALL_MODE_OLD(name, i)
+#endif
+#include "sandbox/syscalls.def"
+};
+
 static long
 call(const char *how, int nr)
 {
@@ -139,10 +158,11 @@ probe(const char *how, int nr)
 		exit(2);
 	pid = fork();
 	if (pid == 0) {
+		const struct itimerval patience = {.it_value = {0, 200000}};
 		struct rlimit none = {0, 0};
 
 		setrlimit(RLIMIT_CORE, &none);
-		alarm(1);
+		setitimer(ITIMER_REAL, &patience, NULL);
 		answer = call(how, nr) == -1 ? errno : 0;
 		(void)!write(tell[1], &answer, sizeof answer);
 		_exit(0);
@@ -167,6 +187,11 @@ main(int argc, char **argv)
 	if (argc == 2 && strcmp(argv[1], "names") == 0) {
 		for (size_t i = 0; i < sizeof barred / sizeof barred[0]; i++)
 			printf("%s %d\n", barred[i].name, barred[i].nr);
+		return 0;
+	}
+	if (argc == 2 && strcmp(argv[1], "allowed") == 0) {
+		for (size_t i = 0; i < sizeof allowed / sizeof allowed[0]; i++)
+			printf("%s %d\n", allowed[i].name, allowed[i].nr);
 		return 0;
 	}
 	if (argc != 4)

@@ -19,6 +19,7 @@
 
 #include "engine/base/error.h"
 #include "sandbox/fault.h"
+#include "tests/unit/seccomp_generic.h"
 
 #if defined(__x86_64__)
 #	define HERE AUDIT_ARCH_X86_64
@@ -128,15 +129,97 @@ the_program_answers_as_the_table_for_every_number(void **state)
 static void
 another_architecture_has_no_calls_at_all(void **state)
 {
-	struct seccomp_data d = {.arch = ELSEWHERE};
+	static const uint32_t others[] = {0, 1, AUDIT_ARCH_I386, AUDIT_ARCH_ARM,
+	    AUDIT_ARCH_ARMEB, AUDIT_ARCH_AARCH64, AUDIT_ARCH_RISCV32,
+	    AUDIT_ARCH_RISCV64, AUDIT_ARCH_PPC, AUDIT_ARCH_PPC64,
+	    AUDIT_ARCH_PPC64LE, AUDIT_ARCH_S390, AUDIT_ARCH_S390X,
+	    AUDIT_ARCH_MIPS, AUDIT_ARCH_MIPSEL, AUDIT_ARCH_MIPS64,
+	    AUDIT_ARCH_MIPS64N32, AUDIT_ARCH_MIPSEL64, AUDIT_ARCH_MIPSEL64N32,
+	    AUDIT_ARCH_SPARC, AUDIT_ARCH_SPARC64, AUDIT_ARCH_PARISC,
+	    AUDIT_ARCH_PARISC64, AUDIT_ARCH_ALPHA, AUDIT_ARCH_IA64,
+	    AUDIT_ARCH_M68K, AUDIT_ARCH_SH, AUDIT_ARCH_XTENSA,
+	    AUDIT_ARCH_LOONGARCH64, AUDIT_ARCH_X86_64, HERE ^ 0x40000000,
+	    HERE ^ 0x80000000, 0xffffffff};
 
 	(void)state;
-	for (int nr = 0; nr < 1024; nr++) {
-		d.nr = nr;
-		assert_int_equal(run(&d), SAYS(ENOSYS));
-		assert_int_equal(
-		    ask(nr | 0x40000000, 0, 0, 0, 0), SAYS(ENOSYS));
+	for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+		struct seccomp_data d = {.arch = others[i]};
+
+		if (others[i] == HERE)
+			continue;
+		for (int nr = -1; nr < 2048; nr++) {
+			d.nr = nr;
+			assert_int_equal(run(&d), SAYS(ENOSYS));
+		}
 	}
+}
+
+/* x32's are at bit 30; the kernel takes the number for a signed one. */
+static void
+numbers_out_of_the_table_are_no_calls(void **state)
+{
+	static const uint32_t bits[] = {
+	    0x40000000, 0x80000000, 0xc0000000, 0x01000000, 0x00010000, 0x800};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof bits / sizeof bits[0]; i++)
+		for (uint32_t nr = 0; nr < 1024; nr++)
+			assert_int_equal(
+			    ask((long)(int)(nr | bits[i]), 0, 0, 0, 0),
+			    SAYS(ENOSYS));
+}
+
+/* The same rules by the numbers of the other table. */
+static void
+the_other_machine_has_the_same_walls(void **state)
+{
+	static const char *const barred[] = {"unshare", "setns", "mount",
+	    "umount2", "pivot_root", "chroot", "clone3", "ptrace",
+	    "process_vm_readv", "process_vm_writev", "pidfd_getfd", "kcmp",
+	    "bpf", "perf_event_open", "userfaultfd", "io_uring_setup",
+	    "io_uring_enter", "io_uring_register", "add_key", "request_key",
+	    "keyctl", "init_module", "finit_module", "delete_module",
+	    "kexec_load", "kexec_file_load", "quotactl", "quotactl_fd", "acct",
+	    "swapon", "swapoff", "reboot", "settimeofday", "clock_settime",
+	    "adjtimex", "clock_adjtime", "open_by_handle_at", "fanotify_init",
+	    "fanotify_mark", "openat2", "open_tree", "move_mount", "fsopen",
+	    "fsconfig", "fsmount", "fspick", "mount_setattr", "sethostname",
+	    "setdomainname", "syslog", "vhangup", "seccomp", "lookup_dcookie",
+	    "name_to_handle_at", "process_madvise", "process_mrelease",
+	    "memfd_secret", "landlock_restrict_self", "nfsservctl", "mbind",
+	    "set_mempolicy", "migrate_pages", "move_pages", "vmsplice",
+	    "mincore", "remap_file_pages"};
+	struct seccomp_data d = {.arch = generic_arch};
+	struct error e;
+
+	(void)state;
+	assert_int_equal(generic_compile(&program, NULL, 0, &e), 0);
+	for (size_t i = 0; i < sizeof barred / sizeof barred[0]; i++) {
+		d.nr = generic_number(barred[i]);
+		assert_true(d.nr >= 0);
+		assert_int_equal(run(&d), SAYS(ENOSYS));
+	}
+	for (d.nr = -1; d.nr < 2048; d.nr++) {
+		int how = generic_is_listed(d.nr);
+
+		if (how < 2)
+			assert_int_equal(
+			    run(&d), how ? SECCOMP_RET_ALLOW : SAYS(ENOSYS));
+	}
+	d.nr = generic_number("clone");
+	d.args[0] = CLONE_NEWUSER | 17;
+	assert_int_equal(run(&d), SAYS(EPERM));
+	d.nr = generic_number("fchmod");
+	d.args[1] = 04755;
+	assert_int_equal(run(&d), SAYS(EPERM));
+	d.nr = generic_number("socket");
+	d.args[0] = AF_NETLINK;
+	assert_int_equal(run(&d), SAYS(EAFNOSUPPORT));
+	d.nr = generic_number("ioctl");
+	d.args[1] = TIOCSTI;
+	assert_int_equal(run(&d), SAYS(EPERM));
+	d.arch = HERE == generic_arch ? ELSEWHERE : HERE;
+	assert_int_equal(run(&d), SAYS(ENOSYS));
 }
 
 static void
@@ -304,6 +387,9 @@ main(void)
 		the_program_answers_as_the_table_for_every_number, compile),
 	    cmocka_unit_test_setup(
 		another_architecture_has_no_calls_at_all, compile),
+	    cmocka_unit_test_setup(
+		numbers_out_of_the_table_are_no_calls, compile),
+	    cmocka_unit_test(the_other_machine_has_the_same_walls),
 	    cmocka_unit_test_setup(
 		no_mode_argument_may_set_uid_or_gid, compile),
 	    cmocka_unit_test_setup(
