@@ -35,7 +35,7 @@ LDFLAGS  += $(foreach d,lib lib/$(shell $(CC) -dumpmachine),\
             -L$(MBEDTLS)/$(d) -Wl,-rpath,$(MBEDTLS)/$(d))
 endif
 LDLIBS   += -lmbedtls -lmbedx509 -lmbedcrypto -lcares -lnghttp2 -lsqlite3 \
-            -lseccomp -lev -lm
+            -lseccomp -lz -lev -lm
 
 FLAGS.debug   := -Og -fno-omit-frame-pointer
 # Counted by engine/base/alloc_guard.c, to prove that there are none.

@@ -9,6 +9,7 @@
 #include "net/dns.h"
 #include "net/http.h"
 #include "net/json_write.h"
+#include "sandbox/inflate.h"
 #include "sandbox/seccomp.h"
 
 static const struct {
@@ -21,6 +22,7 @@ static const struct {
     {"nghttp2", http_library_version},
     {"sqlite", store_library_version},
     {"libseccomp", seccomp_library_version},
+    {"zlib", inflate_library_version},
 };
 
 #define LIBRARIES (sizeof libraries / sizeof libraries[0])

@@ -82,6 +82,7 @@ enum file_verb {
 	FILE_REMOVE,
 	FILE_RENAME,
 	FILE_CHGRP,
+	FILE_CHMOD,
 	FILE_HASH
 };
 

@@ -369,7 +369,7 @@ new_exec(struct sandbox *sb, const struct exec_spec *spec,
 	struct exec *x;
 	unsigned user;
 
-	if (sb->state != SANDBOX_READY) {
+	if (sb->state != SANDBOX_READY && sb->state != SANDBOX_FILLING) {
 		error_set(e, ERROR_SANDBOX_LOST, 0,
 		    "the sandbox is not there (any more)");
 		return NULL;
@@ -481,7 +481,7 @@ exec_free(struct exec *x)
 		return;
 	CHECK_OBJ(x, EXEC_MAGIC);
 	if (x->state < EXEC_KILLING && x->sb != NULL &&
-	    x->sb->state == SANDBOX_READY)
+	    (x->sb->state == SANDBOX_READY || x->sb->state == SANDBOX_FILLING))
 		x->host->backend->signal(x, SIGKILL, EXEC_TREE);
 	if (x->busy > 0) {
 		x->doomed = 1;

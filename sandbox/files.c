@@ -22,6 +22,7 @@ static const char *const verb_names[] = {
     [FILE_REMOVE] = "remove",
     [FILE_RENAME] = "rename",
     [FILE_CHGRP] = "change the group of",
+    [FILE_CHMOD] = "change the mode of",
     [FILE_HASH] = "hash",
 };
 
@@ -225,6 +226,15 @@ sandbox_chgrp(struct sandbox *sb, const char *path, const char *group,
 	if (users_find_group(&sb->users, group, &r.gid, e) == -1)
 		return NULL;
 	return start(sb, FILE_CHGRP, path, &r, done, owner, e);
+}
+
+struct file_op *
+sandbox_chmod(struct sandbox *sb, const char *path, uint32_t mode,
+    unsigned flags, file_done_fn *done, void *owner, struct error *e)
+{
+	struct file_request r = {.flags = flags, .mode = mode};
+
+	return start(sb, FILE_CHMOD, path, &r, done, owner, e);
 }
 
 struct file_op *

@@ -244,6 +244,19 @@ give_birth(struct birth *b)
 	return pid;
 }
 
+/* Not vfork: it is no program, and init goes on beside it. */
+static pid_t
+fork_unpacker(const struct init *in, struct birth *b)
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		init_unpack(in, b->argv, b->fd, b->as);
+	if (pid == -1)
+		b->exec_errno = errno;
+	return pid;
+}
+
 static struct init_command *
 free_command(struct init *in)
 {
@@ -321,7 +334,9 @@ init_serve_exec(struct init *in, const struct init_exec *m, size_t n,
 		b.exec_errno = prepare_birth(
 		    m, &b, text, fd, nfd - (unsigned)in_file, &slave);
 		if (b.exec_errno == 0)
-			pid = give_birth(&b);
+			pid = (m->head.flags & EXEC_UNPACK_HERE) != 0
+				  ? fork_unpacker(in, &b)
+				  : give_birth(&b);
 		if (in_file)
 			munmap(text, m->text_bytes);
 	}

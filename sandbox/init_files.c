@@ -221,6 +221,22 @@ give_to_group(const struct init_file *m, struct init_file_reply *r)
 	return stat_name(r);
 }
 
+/* Never through a link, and only what can be read now. */
+static int
+change_mode(const struct init_file *m, struct init_file_reply *r)
+{
+	int fd = openat(walk_dir(&walk), walk.name, O_RDONLY | OPEN_FLAGS);
+	int failed, saved;
+
+	if (fd == -1)
+		return -1;
+	failed = fchmod(fd, m->mode & 0777) == -1 || describe(fd, "", r) == -1;
+	saved = errno;
+	close(fd);
+	errno = saved;
+	return failed ? -1 : 0;
+}
+
 /* ------------------------------------------------------------------- list */
 
 static size_t
@@ -433,6 +449,8 @@ carry_out(struct init *in, const struct init_file *m, const char *path,
 		return rename_name(rest);
 	case INIT_CHGRP:
 		return give_to_group(m, r);
+	case INIT_CHMOD:
+		return change_mode(m, r);
 	case INIT_HASH:
 		return hash(m, out, r);
 	default:

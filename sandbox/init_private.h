@@ -46,12 +46,16 @@ void init_serve_exec(struct init *in, const struct init_exec *m, size_t n,
     const int *fd, unsigned nfd);
 void init_reap(struct init *in);
 
+/* init_unpack.c: in a fork of init. */
+struct users_identity;
+_Noreturn void init_unpack(const struct init *in, char *const *argv,
+    const int fd[3], const struct users_identity *as);
+
 /* init_kill.c */
 void init_serve_signal(struct init *in, const struct init_signal *m);
 void init_sweep(struct init *in, const struct init_command *c);
 
 /* init_users.c: the other users of a sandbox that has several. */
-struct users_identity;
 /* Touch files as this one from now on; -1 with errno. */
 int init_act_as(struct init *in, const struct users_identity *who);
 /* As oneself again; also after a command was born as another. */

@@ -258,6 +258,8 @@ local_exec(struct exec *x, const struct exec_spec *spec, const int fd[3],
 		m->head.flags |= EXEC_TTY;
 	if (spec->stderr_to_stdout)
 		m->head.flags |= EXEC_MERGE;
+	if (spec->program == EXEC_UNPACK)
+		m->head.flags |= EXEC_UNPACK_HERE;
 	result = add_streams(m, x, fd, sent, &nfd, e);
 	if (result == 0)
 		result = send_message(l, out, used, sent, nfd, e);
@@ -297,6 +299,7 @@ local_file(struct file_op *op, const struct file_request *r, struct error *e)
 	    [FILE_RENAME] = INIT_RENAME,
 	    [FILE_HASH] = INIT_HASH,
 	    [FILE_CHGRP] = INIT_CHGRP,
+	    [FILE_CHMOD] = INIT_CHMOD,
 	};
 	struct local *l = local_of(op->sb);
 	char *out = op->sb->host->building;

@@ -177,7 +177,13 @@ enum exec_stdio {
 	EXEC_FD    /* the caller's descriptor, borrowed */
 };
 
+enum exec_program {
+	EXEC_ARGV,  /* what argv names */
+	EXEC_UNPACK /* unpack.h; argv: "unpack", path, format, limits */
+};
+
 struct exec_spec {
+	enum exec_program program;
 	const char *const *argv; /* NULL-terminated; argv[0] by PATH */
 	const char *const *env;  /* NAME=VALUE, NULL-terminated, on top of the
 				    profile's; may be NULL */
@@ -309,9 +315,9 @@ enum file_flags {
 	FILE_EXCLUSIVE = 8,  /* put: it must not exist; mkdir: likewise */
 	FILE_NOFOLLOW = 16,  /* no symbolic link anywhere in the path */
 	FILE_RECURSIVE = 32, /* remove: a folder with what is in it */
-	FILE_OURS = 64,      /* put, mkdir, chgrp: as the profile's user, also
+	FILE_OURS = 64, /* put, mkdir, chgrp, chmod: as the profile's user, also
 				where commands may only read */
-	FILE_LINK = 128      /* get: where a symbolic link points to */
+	FILE_LINK = 128 /* get: where a symbolic link points to */
 };
 
 /* Write s (at most SANDBOX_SLICE, copied) at offset; mode for a new file. */
@@ -349,6 +355,11 @@ struct file_op *sandbox_rename(struct sandbox *sb, const char *from,
 /* Give a file or folder to one of the manifest's groups (or a user's own). */
 struct file_op *sandbox_chgrp(struct sandbox *sb, const char *path,
     const char *group, unsigned flags, file_done_fn *done, void *owner,
+    struct error *e);
+
+/* Permission bits; of a file or folder that can be read. */
+struct file_op *sandbox_chmod(struct sandbox *sb, const char *path,
+    uint32_t mode, unsigned flags, file_done_fn *done, void *owner,
     struct error *e);
 
 /* SHA-256 of the next slice (at most 4 MiB) of a file; so_far from

@@ -128,6 +128,7 @@ enum init_verb {
 	INIT_RENAME,
 	INIT_HASH,
 	INIT_CHGRP,
+	INIT_CHMOD,
 	INIT_READY = 64, /* built, or the fault says why not */
 	INIT_TTY,        /* the master comes along */
 	INIT_EXITED,
@@ -140,7 +141,8 @@ enum init_exec_flags {
 	EXEC_HAS_FD2 = 4,
 	EXEC_MERGE = 8, /* stream 2 is stream 1 */
 	EXEC_TTY = 16,
-	EXEC_TEXTS_IN_FILE = 32 /* the first descriptor holds what follows */
+	EXEC_TEXTS_IN_FILE = 32, /* the first descriptor holds what follows */
+	EXEC_UNPACK_HERE = 64    /* no program: init_unpack.c */
 };
 
 /* Followed by argv, the environment and the folder, NUL-terminated. */

@@ -1,22 +1,12 @@
 #include "sandbox/workspace.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/openat2.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
-#include "config/manifest.h"
-#include "engine/base/arena.h"
 #include "engine/base/check.h"
-#include "engine/base/limits.h"
-#include "engine/base/loop.h"
 #include "engine/base/os.h"
 #include "engine/base/pool.h"
-#include "sandbox/sandbox.h"
+#include "sandbox/workspace_private.h"
 
 /*
  * Theory of operation
@@ -31,45 +21,6 @@
  * found in, never by a path and never through a link.
  */
 
-#define WORKSPACE_MAGIC 0x5a4d8010
-#define WINDOW (SANDBOX_OPS_MAX / 2)
-#define READ_A_TURN (1024 * 1024)
-#define DEPTH_MAX 64
-
-struct level {
-	int fd;
-	off_t next;    /* where to go on reading */
-	size_t path_n; /* of the folder inside */
-};
-
-struct workspace {
-	unsigned magic;
-	struct sandbox *sb;
-	const struct manifest *m;
-	workspace_done_fn *done;
-	void *owner;
-	struct loop_deferred next;
-	unsigned entry;  /* the one being put, */
-	int started;     /* once the first is */
-	int group_due;   /* what is at path belongs to the entry's group */
-	unsigned flying; /* verbs under way */
-	struct file_op *op[WINDOW];
-	int failed;
-	struct error error;
-	int64_t last_change_ns;
-	struct arena arena;
-
-	int file; /* source being copied, or -1 */
-	uint32_t mode;
-	struct span text; /* content being put; p != NULL */
-	uint64_t offset;
-	char path[LIMIT_PATH]; /* inside */
-
-	int depth; /* of the local_dir being walked; 0: none */
-	struct level level[DEPTH_MAX + 1];
-	char slice[SANDBOX_SLICE];
-};
-
 static void
 end(struct workspace *w)
 {
@@ -82,17 +33,21 @@ end(struct workspace *w)
 		os->close(w->file);
 	for (; w->depth > 0; w->depth--)
 		os->close(w->level[w->depth].fd);
+	exec_free(w->program);
 	arena_release(&w->arena);
 	w->magic = 0;
 	pool_give(w);
 }
 
 /* The source at fault is named, then the manifest's line. */
-static int
-fail(struct workspace *w, int os_errno, const char *what, const char *path)
+int
+workspace_fail(
+    struct workspace *w, int os_errno, const char *what, const char *path)
 {
 	const struct manifest_entry *entry = &w->m->entries[w->entry];
 
+	if (w->failed)
+		return -1;
 	w->failed = 1;
 	return error_set(&w->error, ERROR_MANIFEST, os_errno,
 	    "manifest entry %s: %s %s", entry->path, what, path);
@@ -118,8 +73,8 @@ put_done(struct file_op *op, const struct file_result *r, void *owner)
 	loop_defer(&w->next);
 }
 
-static int
-started(struct workspace *w, struct file_op *op)
+int
+workspace_started(struct workspace *w, struct file_op *op)
 {
 	if (op == NULL) {
 		w->failed = 1;
@@ -135,25 +90,51 @@ started(struct workspace *w, struct file_op *op)
 	return 0;
 }
 
-static int
-make_folder(struct workspace *w, const char *path, uint32_t mode)
+int
+workspace_make_folder(struct workspace *w, const char *path, uint32_t mode)
 {
 	w->group_due = 1;
-	return started(
-	    w, sandbox_mkdir(w->sb, path, mode, FILE_PARENTS | FILE_OURS,
+	/* Writable while it is being filled; see close_folders(). */
+	return workspace_started(
+	    w, sandbox_mkdir(w->sb, path, mode | 0700, FILE_PARENTS | FILE_OURS,
 		   put_done, w, &w->error));
 }
 
+int
+workspace_set_mode(struct workspace *w, const char *path, uint32_t mode)
+{
+	return workspace_started(w, sandbox_chmod(w->sb, path, mode, FILE_OURS,
+					put_done, w, &w->error));
+}
+
+/*
+ * The content is in: whose it is, and who may do what with it.  A file whose
+ * mode is as it was made needs nothing; a folder's that shuts us out waits
+ * until all is in.
+ */
 static int
-give_to_group(struct workspace *w)
+finish_path(struct workspace *w)
 {
 	const char *group = w->m->entries[w->entry].group;
 
+	if (w->group_due && group != NULL) {
+		w->group_due = 0;
+		return workspace_started(
+		    w, sandbox_chgrp(w->sb, w->path, group, FILE_OURS, put_done,
+			   w, &w->error));
+	}
 	w->group_due = 0;
-	return group == NULL
-		   ? 0
-		   : started(w, sandbox_chgrp(w->sb, w->path, group, FILE_OURS,
-				    put_done, w, &w->error));
+	if (!w->mode_due)
+		return 0;
+	w->mode_due = 0;
+	return workspace_set_mode(w, w->path, w->mode);
+}
+
+/* Made with these bits already? */
+static int
+is_made_so(uint32_t mode)
+{
+	return (mode & 0600) == 0600;
 }
 
 /* One slice of the file whose text or descriptor is at hand. */
@@ -164,164 +145,12 @@ put_slice(struct workspace *w, struct span s)
 
 	if (w->offset == 0)
 		flags |= FILE_CREATE | FILE_TRUNCATE;
-	if (started(w, sandbox_put(w->sb, w->path, w->mode, w->offset, flags, s,
-			   put_done, w, &w->error)) == -1)
+	if (workspace_started(
+		w, sandbox_put(w->sb, w->path, w->mode | 0600, w->offset, flags,
+		       s, put_done, w, &w->error)) == -1)
 		return -1;
 	w->offset += s.n;
 	return 0;
-}
-
-/* ---------------------------------------------------------- host's sources */
-
-static int
-open_below(int dir, const char *path, int flags)
-{
-	struct open_how how = {
-	    .flags = (uint64_t)(flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK),
-	    .resolve =
-		RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS};
-
-	return (int)syscall(SYS_openat2, dir, path, &how, sizeof how);
-}
-
-/* Open an entry's source; -1 after fail(). */
-static int
-open_source(struct workspace *w, const struct manifest_entry *entry)
-{
-	const char *folder, *below;
-	arena_mark mark = arena_save(&w->arena);
-	int dir, fd = -1;
-
-	if (manifest_source(
-		&w->arena, w->m, entry, &folder, &below, &w->error) == -1) {
-		w->failed = 1;
-		return -1;
-	}
-	dir = os->open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
-	if (dir != -1) {
-		fd = open_below(dir, below, O_RDONLY);
-		if (fd == -1 && errno == ELOOP)
-			fail(w, 0, "a symbolic link leads to", entry->src);
-		os->close(dir);
-	}
-	if (fd == -1 && !w->failed)
-		fail(w, errno, "open", entry->src);
-	arena_reset(&w->arena, mark);
-	return fd;
-}
-
-static int
-start_local_file(struct workspace *w, const struct manifest_entry *entry)
-{
-	struct stat st;
-	int fd = open_source(w, entry);
-
-	if (fd == -1)
-		return -1;
-	if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode)) {
-		os->close(fd);
-		return fail(w, 0, "is not a regular file:", entry->src);
-	}
-	w->file = fd;
-	w->mode = entry->mode;
-	return 0;
-}
-
-static int
-start_local_dir(struct workspace *w, const struct manifest_entry *entry)
-{
-	struct stat st;
-	int fd;
-
-	if (make_folder(w, entry->path, entry->mode) == -1)
-		return -1;
-	if (entry->src == NULL)
-		return 0;
-	fd = open_source(w, entry);
-	if (fd == -1)
-		return -1;
-	if (fstat(fd, &st) == -1 || !S_ISDIR(st.st_mode)) {
-		os->close(fd);
-		return fail(w, 0, "is not a folder:", entry->src);
-	}
-	w->depth = 1;
-	w->level[1] = (struct level){.fd = fd, .path_n = strlen(w->path)};
-	return 0;
-}
-
-static int
-enter_folder(struct workspace *w, int fd, const struct stat *st)
-{
-	if (w->depth == DEPTH_MAX) {
-		os->close(fd);
-		return fail(w, 0, "more than 64 folders deep:", w->path);
-	}
-	w->level[++w->depth] =
-	    (struct level){.fd = fd, .path_n = strlen(w->path)};
-	return make_folder(w, w->path, (st->st_mode & 0777) | 0700);
-}
-
-/* One entry of the innermost folder, whose path inside is in w->path. */
-static int
-take_entry(struct workspace *w, const char *name)
-{
-	struct level *l = &w->level[w->depth];
-	struct stat st;
-	int fd;
-
-	if (fstatat(l->fd, name, &st, AT_SYMLINK_NOFOLLOW) == -1)
-		return fail(w, errno, "look at", w->path);
-	if (S_ISLNK(st.st_mode))
-		return fail(w, 0, "symbolic links are not copied:", w->path);
-	if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
-		return 0;
-	fd = os->openat(l->fd, name,
-	    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0);
-	if (fd == -1 || fstat(fd, &st) == -1) {
-		if (fd != -1)
-			os->close(fd);
-		return fail(w, errno, "open", w->path);
-	}
-	if (S_ISDIR(st.st_mode))
-		return enter_folder(w, fd, &st);
-	if (!S_ISREG(st.st_mode)) {
-		os->close(fd);
-		return 0;
-	}
-	w->file = fd;
-	w->mode = (st.st_mode & 0777) | 0600;
-	return 0;
-}
-
-/* The next entry of the walk, or one folder up. */
-static int
-walk(struct workspace *w)
-{
-	struct level *l = &w->level[w->depth];
-	_Alignas(struct dirent64) char buffer[1024];
-	const struct dirent64 *d = (const void *)buffer;
-	size_t n;
-	long got;
-
-	lseek(l->fd, l->next, SEEK_SET);
-	got = syscall(SYS_getdents64, l->fd, buffer, sizeof buffer);
-	w->path[l->path_n] = '\0';
-	if (got == -1)
-		return fail(w, errno, "list", w->path);
-	if (got == 0) {
-		os->close(l->fd);
-		w->depth--;
-		return 0;
-	}
-	l->next = d->d_off;
-	if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0)
-		return 0;
-	n = strlen(d->d_name);
-	if (l->path_n + 1 + n + 1 > sizeof w->path)
-		return fail(w, ENAMETOOLONG, "copy", w->path);
-	w->path[l->path_n] = '/';
-	memcpy(w->path + l->path_n + 1, d->d_name, n + 1);
-	return take_entry(w, d->d_name);
 }
 
 /* ------------------------------------------------------------------- steps */
@@ -335,16 +164,17 @@ copy_slice(struct workspace *w, size_t *share)
 		n = os->read(w->file, w->slice, sizeof w->slice);
 	while (n == -1 && errno == EINTR);
 	if (n == -1)
-		return fail(w, errno, "read", w->path);
+		return workspace_fail(w, errno, "read", w->path);
 	*share -= (size_t)n < *share ? (size_t)n : *share;
 	if ((n > 0 || w->offset == 0) &&
 	    put_slice(w, (struct span){w->slice, (size_t)n}) == -1)
 		return -1;
 	if (n < (ssize_t)sizeof w->slice) {
-		os->close(w->file);
-		w->file = -1;
+		if (workspace_close_source(w) == -1)
+			return -1;
 		w->offset = 0;
 		w->group_due = 1;
+		w->mode_due = !is_made_so(w->mode);
 	}
 	return 0;
 }
@@ -361,6 +191,7 @@ put_text(struct workspace *w)
 		w->text.p = NULL;
 		w->offset = 0;
 		w->group_due = 1;
+		w->mode_due = !is_made_so(w->mode);
 	}
 	return 0;
 }
@@ -371,27 +202,44 @@ start_entry(struct workspace *w)
 	const struct manifest_entry *entry = &w->m->entries[w->entry];
 
 	if (strlen(entry->path) >= sizeof w->path)
-		return fail(w, ENAMETOOLONG, "put", entry->path);
+		return workspace_fail(w, ENAMETOOLONG, "put", entry->path);
 	memcpy(w->path, entry->path, strlen(entry->path) + 1);
 	switch (entry->type) {
 	case ENTRY_DIR:
-		return make_folder(w, entry->path, entry->mode);
+		return workspace_make_folder(w, entry->path, entry->mode);
 	case ENTRY_FILE:
 		w->text =
 		    entry->content.p != NULL ? entry->content : span_of("");
 		w->mode = entry->mode;
 		return 0;
 	case ENTRY_LOCAL_FILE:
-		return start_local_file(w, entry);
+		return workspace_local_file(w, entry);
 	case ENTRY_LOCAL_DIR:
-		return start_local_dir(w, entry);
+		return workspace_local_dir(w, entry);
 	case ENTRY_GIT_REPO:
+		return workspace_fail(w, 0, "cannot be made yet:", entry->path);
 	case ENTRY_ARCHIVE:
-		return fail(w, 0, "cannot be made yet:", entry->path);
+		return workspace_archive(w, entry);
 	case ENTRY_TYPES:
 		break;
 	}
 	UNREACHABLE();
+}
+
+/* Folders that their owner may not fill: deepest first, at the very end. */
+static int
+close_folders(struct workspace *w)
+{
+	while (w->closing > 0) {
+		const struct manifest_entry *entry =
+		    &w->m->entries[--w->closing];
+
+		w->entry = w->m->entries_n;
+		if (entry_type_is_folder(entry->type) &&
+		    (entry->mode & 0700) != 0700)
+			return workspace_set_mode(w, entry->path, entry->mode);
+	}
+	return 1;
 }
 
 /* Start the next verb.  0: go on.  1: all are started.  -1: failed. */
@@ -402,15 +250,15 @@ advance(struct workspace *w, size_t *share)
 		return put_text(w);
 	if (w->file != -1)
 		return copy_slice(w, share);
-	if (w->group_due)
-		return give_to_group(w);
+	if (w->group_due || w->mode_due)
+		return finish_path(w);
 	if (w->depth > 0)
-		return walk(w);
+		return workspace_walk(w);
 	if (w->started)
 		w->entry++;
 	w->started = 1;
 	if (w->entry >= w->m->entries_n)
-		return 1;
+		return close_folders(w);
 	return start_entry(w);
 }
 
@@ -426,8 +274,11 @@ run(struct loop_deferred *d)
 	int result = 0;
 
 	CHECK_OBJ(w, WORKSPACE_MAGIC);
-	while (!w->failed && w->flying < WINDOW && share > 0 && result == 0)
+	while (!w->failed && w->program == NULL && w->flying < WINDOW &&
+	       share > 0 && result == 0)
 		result = advance(w, &share);
+	if (!w->failed && w->program != NULL)
+		return; /* its end goes on with us */
 	if (!w->failed && (result == 0 || w->flying > 0)) {
 		if (w->flying < WINDOW && result == 0)
 			loop_defer(&w->next);
@@ -461,6 +312,7 @@ workspace_start(struct loop *loop, struct sandbox *sb, const struct manifest *m,
 	w->done = done;
 	w->owner = owner;
 	w->file = -1;
+	w->closing = m->entries_n;
 	arena_init(&w->arena, 64 * 1024);
 	loop_deferred_init(&w->next, loop, run);
 	loop_defer(&w->next);
