@@ -7,6 +7,7 @@
 #include "config/profile.h"
 #include "engine/base/check.h"
 #include "sandbox/landlock.h"
+#include "sandbox/zygote.h"
 
 #define HOSTNAME "skep"
 
@@ -153,7 +154,7 @@ fill_mounts(struct local_profile *p,
 }
 
 static int
-fill_program(struct local_profile *p, struct error *e)
+fill_program(struct local_host *h, struct local_profile *p, struct error *e)
 {
 	const struct text_list *denied = &p->profile->denied_syscalls;
 	struct span names[256];
@@ -164,7 +165,9 @@ fill_program(struct local_profile *p, struct error *e)
 	for (unsigned i = 0; i < denied->n; i++)
 		names[i] = span_of(denied->at[i]);
 	p->box.seccomp = 1;
-	return seccomp_compile(&p->program, names, denied->n, e);
+	if (h->zygote->single)
+		return seccomp_compile(&p->program, names, denied->n, e);
+	return seccomp_compile_inner(&p->program, names, denied->n, e);
 }
 
 /* What the profile asks for and this host has not. */
@@ -203,7 +206,7 @@ local_box_fill(struct local_host *h, struct local_profile *p,
 							     : NETNS_NONE;
 	b->landlock_abi = (uint8_t)h->features.landlock;
 	if (fill_mounts(p, settings, trees, e) == -1 ||
-	    fill_program(p, e) == -1)
+	    fill_program(h, p, e) == -1)
 		return -1;
 	return 0;
 }

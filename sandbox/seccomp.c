@@ -49,6 +49,7 @@ enum rule {
 	IOPRIO,
 	PERSONALITY,
 	PRCTL,
+	PRCTL_OUTER,
 	PRIORITY,
 	PRLIMIT,
 	SCHED,
@@ -66,6 +67,16 @@ static const struct {
 #include "sandbox/syscalls.def"
 };
 #define LISTED (sizeof listed / sizeof listed[0])
+
+/*
+ * What building a sandbox takes beyond that, up to the inner filter: for the
+ * outer one these are allowed.
+ */
+static const int building[] = {__NR_capset, __NR_chroot, __NR_clone,
+    __NR_clone3, __NR_landlock_create_ruleset, __NR_landlock_restrict_self,
+    __NR_mount, __NR_mount_setattr, __NR_move_mount, __NR_open_tree,
+    __NR_openat2, __NR_seccomp, __NR_sethostname, __NR_setns, __NR_umount2,
+    __NR_unshare};
 
 #define CLONE_NEW_ANY                                                  \
 	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | \
@@ -280,6 +291,12 @@ block(struct compiler *c, enum rule rule)
 		load(c, ARG(0));
 		one_of(c, personalities, COUNT(personalities), EPERM);
 		break;
+	case PRCTL_OUTER:
+		load(c, ARG(0));
+		emit(c, BPF_JMP | BPF_JEQ | BPF_K, PR_SET_SECUREBITS, 0, 1);
+		answer(c, SECCOMP_RET_ALLOW);
+		one_of(c, prctls, COUNT(prctls), EINVAL);
+		break;
 	case PRCTL:
 		load(c, ARG(0));
 		one_of(c, prctls, COUNT(prctls), EINVAL);
@@ -355,29 +372,97 @@ rules_fill(enum rule of[SYSCALLS_MAX], const struct span *denied,
 	return 0;
 }
 
-int
-seccomp_compile(struct seccomp_program *p, const struct span *denied,
-    size_t ndenied, struct error *e)
+static void
+compile(struct compiler *c, const enum rule of[SYSCALLS_MAX])
 {
-	enum rule of[SYSCALLS_MAX];
 	struct range range[SYSCALLS_MAX];
-	struct compiler c = {.p = p};
 	unsigned n = 0;
 
-	if (rules_fill(of, denied, ndenied, e) == -1)
-		return -1;
 	for (unsigned i = 0; i < SYSCALLS_MAX; i++)
 		if (i == 0 || of[i] != of[i - 1])
 			range[n++] = (struct range){i, of[i]};
 	if (range[n - 1].rule != DENY)
 		range[n++] = (struct range){SYSCALLS_MAX, DENY};
+	c->p->n = 0;
+	load(c, offsetof(struct seccomp_data, arch));
+	emit(c, BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_HERE, 1, 0);
+	answer(c, ANSWER(ENOSYS));
+	load(c, offsetof(struct seccomp_data, nr));
+	tree(c, range, n);
+	blocks(c);
+	CHECK(!c->full);
+}
+
+int
+seccomp_compile(struct seccomp_program *p, const struct span *denied,
+    size_t ndenied, struct error *e)
+{
+	enum rule of[SYSCALLS_MAX];
+	struct compiler c = {.p = p};
+
+	if (rules_fill(of, denied, ndenied, e) == -1)
+		return -1;
+	compile(&c, of);
+	return 0;
+}
+
+void
+seccomp_compile_outer(struct seccomp_program *p)
+{
+	enum rule of[SYSCALLS_MAX];
+	struct compiler c = {.p = p};
+
+	(void)rules_fill(of, NULL, 0, NULL); /* fails for names only */
+	for (size_t i = 0; i < COUNT(building); i++)
+		of[building[i]] = ALLOW;
+	of[__NR_prctl] = PRCTL_OUTER;
+	compile(&c, of);
+}
+
+/* The number in the accumulator is none of these, or the answer is ENOSYS. */
+static void
+none_of(struct compiler *c, const int *nr, size_t n)
+{
+	const size_t most = 128; /* as far as a conditional jump reaches */
+
+	for (size_t from = 0; from < n; from += most) {
+		const size_t m = n - from < most ? n - from : most;
+
+		for (size_t i = 0; i < m; i++)
+			emit(c, BPF_JMP | BPF_JEQ | BPF_K,
+			    (uint32_t)nr[from + i], (unsigned)(m - i), 0);
+		emit(c, BPF_JMP | BPF_JA, 1, 0, 0);
+		answer(c, ANSWER(ENOSYS));
+	}
+}
+
+int
+seccomp_compile_inner(struct seccomp_program *p, const struct span *denied,
+    size_t ndenied, struct error *e)
+{
+	enum rule of[SYSCALLS_MAX];
+	struct compiler c = {.p = p};
+	int refused[SYSCALLS_MAX];
+	size_t n = 0;
+
+	if (rules_fill(of, denied, ndenied, e) == -1)
+		return -1;
+	for (size_t i = 0; i < COUNT(building); i++)
+		if (of[building[i]] == DENY)
+			refused[n++] = building[i];
+	for (size_t i = 0; i < LISTED; i++)
+		if (of[listed[i].nr] == DENY)
+			refused[n++] = listed[i].nr;
 	p->n = 0;
-	load(&c, offsetof(struct seccomp_data, arch));
-	emit(&c, BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_HERE, 1, 0);
-	answer(&c, ANSWER(ENOSYS));
 	load(&c, offsetof(struct seccomp_data, nr));
-	tree(&c, range, n);
-	blocks(&c);
+	none_of(&c, refused, n);
+	emit(&c, BPF_JMP | BPF_JEQ | BPF_K, __NR_clone, 0, 4);
+	clone_rule(&c);
+	emit(&c, BPF_JMP | BPF_JEQ | BPF_K, __NR_prctl, 0, 3);
+	load(&c, ARG(0));
+	emit(&c, BPF_JMP | BPF_JEQ | BPF_K, PR_SET_SECUREBITS, 0, 1);
+	answer(&c, ANSWER(EINVAL));
+	answer(&c, SECCOMP_RET_ALLOW);
 	CHECK(!c.full);
 	return 0;
 }

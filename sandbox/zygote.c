@@ -181,6 +181,16 @@ enter_outer(int privileged, struct fault *f)
 	return 0;
 }
 
+/* What every sandbox may not do, and building one does not take either. */
+static int
+wear_outer_filter(struct fault *f)
+{
+	struct seccomp_program p;
+
+	seccomp_compile_outer(&p);
+	return seccomp_install(&p, f);
+}
+
 /* The only sandbox's pid 1 could not even begin. */
 static _Noreturn void
 fail_as_init(const struct fault *f)
@@ -216,7 +226,8 @@ prepare(const struct zygote_prepare *m, const char *text)
 		text += strlen(text) + 1;
 	}
 	if (enter_outer(m->privileged != 0, &a.fault) == 0 &&
-	    mounts_zygote(&zy.mounts, &a.fault) == 0)
+	    mounts_zygote(&zy.mounts, &a.fault) == 0 &&
+	    (zy.single || wear_outer_filter(&a.fault) == 0))
 		zy.prepared = 1;
 	if (zy.single && !zy.prepared)
 		fail_as_init(&a.fault);

@@ -40,6 +40,8 @@
 #define __aarch64__ 1
 
 #define seccomp_compile generic_compile
+#define seccomp_compile_outer generic_compile_outer
+#define seccomp_compile_inner generic_compile_inner
 #define seccomp_name_is_known generic_name_is_known
 #define seccomp_is_available generic_is_available
 #define seccomp_install generic_install
