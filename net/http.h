@@ -24,6 +24,16 @@
  *
  * A request on a kept connection that dies before the first byte of an
  * answer is sent once more on a new one, if its body can be sent again.
+ *
+ * A body is slices that are there from the beginning, or streamed: fetched
+ * from the owner as the peer takes it, while the answer may already be coming
+ * (both ways at once).  Of a streamed body nothing is sent twice: once some
+ * of it was fetched, a lost connection is the call's end.  An answer that is
+ * whole ends the call, even if the body is not.
+ *
+ * A request may ask for an upgrade (RFC 9110 7.8).  A 101 to the protocol
+ * that was asked for gives the owner the connection's stream; any other
+ * answer is told as usual.
  */
 
 #include <stdint.h>
@@ -40,6 +50,7 @@ struct http_client;
 struct http_origin;
 struct http_call;
 struct loop;
+struct stream;
 
 /* --- the client: one a process is enough --- */
 
@@ -126,6 +137,11 @@ struct http_request {
 	const struct span *body; /* slices, and their bytes, are kept until
 				    the call is over */
 	unsigned nbody;
+	int is_streamed;         /* the body comes from ops->fill instead */
+	uint64_t streamed_bytes; /* and is so long; 0: not known before */
+	/* "websocket": ask for it.  Without a body; the origin must speak
+	   HTTP/1.1 only.  Kept. */
+	const char *upgrade;
 	/* 0: none.  All run from when the request gets its place. */
 	uint32_t first_byte_ms; /* until the final head is whole */
 	uint32_t idle_ms;       /* between two pieces of the body, and
@@ -153,16 +169,33 @@ struct http_ops {
 	/* trailers may be NULL. */
 	void (*end)(void *owner, const struct http_head *trailers);
 	void (*failed)(void *owner, const struct http_failure *f);
+	/*
+	 * Of a streamed body: copy at most n bytes to p and say how many;
+	 * *is_last = 1 when nothing follows them.  0 bytes otherwise mean
+	 * "not now": http_more() when there are some.  Must leave the call
+	 * alone; NULL where no body is streamed.
+	 */
+	size_t (*fill)(void *owner, char *p, size_t n, int *is_last);
+	/*
+	 * Instead of head, body and end: the server has changed the protocol.
+	 * Gives s, on which nobody waits yet; early came behind the head.
+	 */
+	void (*upgraded)(void *owner, const struct http_head *head,
+	    struct stream *s, struct span early);
 };
 
 /*
- * NULL and *e: SYNTAX for what cannot be sent, FULL.  ops is kept.
+ * NULL and *e: SYNTAX for what cannot be sent, CONFIG for an upgrade that
+ * this origin cannot do, FULL.  ops is kept.
  */
 struct http_call *http_start(struct http_origin *o,
     const struct http_request *q, const struct http_ops *ops, void *owner,
     struct error *e);
 /* Ends the exchange; a connection in the middle of it is closed. */
 void http_cancel(struct http_call *call);
+
+/* fill has bytes again. */
+void http_more(struct http_call *call);
 
 void http_pause(struct http_call *call);
 void http_resume(struct http_call *call);

@@ -30,7 +30,7 @@ want(struct http_connection *c)
 
 	if (c->is_doomed)
 		return;
-	if (call != NULL && !call->is_sent && !c->write_failed)
+	if (call != NULL && !call->is_sent && !call->is_dry && !c->write_failed)
 		w |= LOOP_WRITE;
 	if (call != NULL && (call->is_paused || c->again.next != NULL))
 		w &= ~LOOP_READ;
@@ -39,13 +39,81 @@ want(struct http_connection *c)
 
 /* --- sending --- */
 
+/* Fetch of a streamed body what fits in a chunk, and frame it. */
+static int
+fetch(struct http_connection *c, struct http_call *call, struct error *e)
+{
+	struct http_client *client = c->origin->client;
+	char line[HTTP1_CHUNK_LINE];
+	size_t n, line_n = 0, all;
+
+	if (call->unsent.n > 0 || call->is_drained)
+		return 0;
+	if (call_pull(call, client->out, sizeof client->out, &n, e) == -1)
+		return -1;
+	buf_init(&call->unsent, sizeof client->out + 64);
+	all = 0;
+	if (n > 0 && !call->is_counted)
+		line_n = http1_chunk_line(line, n);
+	all += buf_write(&call->unsent, (struct span){line, line_n});
+	all += buf_write(&call->unsent, (struct span){client->out, n});
+	if (line_n > 0)
+		line_n += buf_write(&call->unsent, span_of("\r\n"));
+	if (call->is_drained && !call->is_counted)
+		buf_write(&call->unsent, span_of(HTTP1_LAST_CHUNK));
+	if (all < n)
+		return error_set(e, ERROR_FULL, 0, "no memory for a body");
+	return 0;
+}
+
+static void
+send_streamed(struct http_connection *c, struct http_call *call)
+{
+	struct http_client *client = c->origin->client;
+	struct iovec iov[16];
+	size_t n = 0, wrote;
+	struct error e;
+	int parts;
+	enum io r;
+
+	if (fetch(c, call, &e) == -1) {
+		connection_close(c);
+		call_fail(call, &e);
+		return;
+	}
+	parts = buf_iov(&call->unsent, iov, 16);
+	for (int i = 0; i < parts; i++) {
+		size_t some = iov[i].iov_len;
+
+		if (some > sizeof client->out - n)
+			some = sizeof client->out - n;
+		memcpy(client->out + n, iov[i].iov_base, some);
+		n += some;
+	}
+	if (n > 0) {
+		r = stream_write(
+		    c->stream, (struct span){client->out, n}, &wrote);
+		if (r == IO_DONE)
+			buf_drop(&call->unsent, wrote);
+		else if (r != IO_WAIT)
+			c->write_failed = 1;
+	}
+	if (call->is_drained && call->unsent.n == 0)
+		call_all_sent(call);
+}
+
 static void
 send_some(struct http_connection *c, struct http_call *call)
 {
 	struct http_client *client = c->origin->client;
-	size_t n = call_fill(call, client->out, sizeof client->out), wrote;
+	size_t n, wrote;
 	enum io r;
 
+	if (call_head_is_out(call)) {
+		send_streamed(c, call);
+		return;
+	}
+	n = call_fill(call, client->out, sizeof client->out);
 	r = stream_write(c->stream, (struct span){client->out, n}, &wrote);
 	if (call->nsecrets > 0)
 		wipe(client->out, n);
@@ -87,8 +155,43 @@ message_done(
 
 /* --- receiving: each takes from the front of *in; 0: go on --- */
 
+/* The connection is another protocol's now, and its stream the owner's. */
+static void
+hand_over(
+    struct http_connection *c, const struct http_head *head, struct span early)
+{
+	struct http_call *call = the_call(c);
+	struct stream *s = c->stream;
+
+	c->origin->counts.bytes_in += s->bytes_in;
+	c->origin->counts.bytes_out += s->bytes_out;
+	c->stream = NULL;
+	stream_own(s, NULL, NULL);
+	connection_close(c);
+	call_upgraded(call, head, s, early);
+}
+
 static int
-got_head(struct http_connection *c, struct span head_bytes)
+got_101(
+    struct http_connection *c, const struct http_head *head, struct span early)
+{
+	struct http_call *call = the_call(c);
+	struct error e;
+
+	if (call->upgrade != NULL &&
+	    span_is_nocase(head->upgrade, call->upgrade)) {
+		hand_over(c, head, early);
+		return -1;
+	}
+	error_set(&e, ERROR_PROTOCOL, 0, "the server changed the protocol %s",
+	    call->upgrade == NULL ? "without being asked"
+				  : "to one that was not asked for");
+	break_off(c, &e);
+	return -1;
+}
+
+static int
+got_head(struct http_connection *c, struct span head_bytes, struct span early)
 {
 	struct http_call *call = the_call(c);
 	struct http_head *head = &c->origin->client->head;
@@ -99,12 +202,8 @@ got_head(struct http_connection *c, struct span head_bytes)
 		break_off(c, &e);
 		return -1;
 	}
-	if (head->status == 101) {
-		error_set(&e, ERROR_PROTOCOL, 0,
-		    "the server changed the protocol without being asked");
-		break_off(c, &e);
-		return -1;
-	}
+	if (head->status == 101)
+		return got_101(c, head, early);
 	if (head->status < 200) {
 		if (++c->interim <= LIMIT_HTTP_INTERIM)
 			return 0;
@@ -162,7 +261,7 @@ feed_head(struct http_connection *c, struct span *in)
 	c->scanning = 0;
 	whole = c->in; /* the spans of the head point into it */
 	text_init(&c->in, IN_BYTES_MAX);
-	r = got_head(c, span_slice(all, 0, head_bytes));
+	r = got_head(c, span_slice(all, 0, head_bytes), *in);
 	text_release(&whole);
 	return r;
 }
@@ -396,6 +495,14 @@ http1_attach(struct http_connection *c, struct http_call *call)
 	want(c);
 }
 
+static void
+http1_more(struct http_connection *c, struct http_call *call)
+{
+	(void)call;
+	if (!c->in_callback)
+		want(c);
+}
+
 /* Half an answer may be under way: the connection is of no more use. */
 static void
 http1_abandon(struct http_connection *c, struct http_call *call)
@@ -420,5 +527,6 @@ const struct http_protocol http1_protocol = {
     .attach = http1_attach,
     .abandon = http1_abandon,
     .resume = http1_resume,
+    .more = http1_more,
     .closed = http1_closed,
 };

@@ -62,6 +62,8 @@ client_h2_end(struct client_h2 *k, struct http_call *call,
 {
 	k->conn->served++;
 	h2_earn(&k->h2);
+	if (!call->is_sent) /* the rest of its body is in vain */
+		client_h2_reset(k, call, NGHTTP2_CANCEL);
 	client_h2_part(k, call);
 	call_end(call, trailers);
 	client_h2_rest_or_close(k);
@@ -256,6 +258,15 @@ http2_resume(struct http_connection *c, struct http_call *call)
 	loop_defer(&k->flush);
 }
 
+static void
+http2_more(struct http_connection *c, struct http_call *call)
+{
+	struct client_h2 *k = c->h2;
+
+	nghttp2_session_resume_data(k->h2.session, call->stream_id);
+	loop_defer(&k->flush);
+}
+
 /* --- the protocol's verbs --- */
 
 static int
@@ -307,5 +318,6 @@ const struct http_protocol http2_protocol = {
     .attach = http2_attach,
     .abandon = http2_abandon,
     .resume = http2_resume,
+    .more = http2_more,
     .closed = http2_closed,
 };

@@ -4,6 +4,26 @@
 #include "net/http2_client_private.h"
 
 static ssize_t
+read_streamed(struct client_h2 *k, struct http_call *call, uint8_t *p, size_t n,
+    uint32_t *flags)
+{
+	struct error e;
+	size_t got;
+
+	if (call_pull(call, (char *)p, n, &got, &e) == -1) {
+		client_h2_fail(k, call, &e);
+		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE; /* resets */
+	}
+	if (call->is_drained) {
+		call_all_sent(call);
+		*flags |= NGHTTP2_DATA_FLAG_EOF;
+	} else if (got == 0) {
+		return NGHTTP2_ERR_DEFERRED;
+	}
+	return (ssize_t)got;
+}
+
+static ssize_t
 read_body(nghttp2_session *session, int32_t id, uint8_t *p, size_t n,
     uint32_t *flags, nghttp2_data_source *source, void *user)
 {
@@ -14,6 +34,8 @@ read_body(nghttp2_session *session, int32_t id, uint8_t *p, size_t n,
 	(void)source;
 	if (call == NULL)
 		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+	if (call->is_streamed)
+		return read_streamed(client_h2_of(user), call, p, n, flags);
 	filled = call_fill(call, (char *)p, n);
 	call_sent(call, filled);
 	if (call->is_sent)
@@ -55,7 +77,8 @@ request_fields(
 		const struct http_field *f = &head->field[i];
 		const struct secret *secret = call_secret_of(call, f, &before);
 
-		if (span_is_nocase(f->name, "host"))
+		if (span_is_nocase(f->name, "host") ||
+		    span_is_nocase(f->name, "transfer-encoding"))
 			continue;
 		value = f->value;
 		if (secret != NULL) {
@@ -90,7 +113,8 @@ client_h2_submit(struct client_h2 *k, struct http_call *call)
 	if (text_room(&t, size - 1, NULL) != NULL) {
 		n = request_fields(k, call, nv, &t);
 		id = nghttp2_submit_request(k->h2.session, NULL, nv, n,
-		    call->body_bytes > 0 ? &body : NULL, call);
+		    call->body_bytes > 0 || call->is_streamed ? &body : NULL,
+		    call);
 		wipe(t.p, t.n);
 	}
 	text_release(&t);

@@ -1,165 +1,12 @@
-/* What becomes of one request: places, bytes to send, deadlines, the end. */
-
-#include <stdio.h>
+/* What becomes of one request: places, deadlines, the end. */
 
 #include "engine/base/check.h"
-#include "engine/base/secret.h"
 #include "net/http_private.h"
 
 #define REFUSALS_MAX 3
 
 static void too_late(struct loop_timer *t);
 static void total_over(struct loop_timer *t);
-
-/* --- what is sent --- */
-
-static int
-add_fields(
-    struct http_call *call, const struct http_request *q, struct error *e)
-{
-	for (unsigned i = 0; i < q->nfields; i++) {
-		const struct http_request_field *f = &q->fields[i];
-
-		if (f->secret == NULL) {
-			if (http1_add_field(
-				&call->head, f->name, f->value, e) == -1)
-				return -1;
-			continue;
-		}
-		if (call->nsecrets == HTTP_SECRETS_MAX)
-			return error_set(e, ERROR_TOO_BIG, 0,
-			    "a request has at most %d secrets",
-			    HTTP_SECRETS_MAX);
-		if (!http_is_token(span_of(f->name)) ||
-		    !http_is_value(secret_reveal(f->secret)))
-			return error_set(e, ERROR_SYNTAX, 0,
-			    "the secret of the field %s cannot be sent",
-			    f->name);
-		text_printf(&call->head, "%s: ", f->name);
-		text_add(&call->head, f->value);
-		call->secret[call->nsecrets++] = (struct http_secret_at){
-		    .at = call->head.n, .secret = f->secret};
-		text_add_str(&call->head, "\r\n");
-	}
-	return 0;
-}
-
-static int
-build_head(
-    struct http_call *call, const struct http_request *q, struct error *e)
-{
-	char length[24];
-	int n;
-
-	text_init(&call->head, LIMIT_HTTP_HEAD);
-	if (http1_add_request(&call->head, span_of(q->method), q->target, e) ==
-		-1 ||
-	    http1_add_field(&call->head, "Host", call->origin->host, e) == -1 ||
-	    add_fields(call, q, e) == -1)
-		return -1;
-	for (unsigned i = 0; i < q->nbody; i++)
-		call->body_bytes += q->body[i].n;
-	if (call->body_bytes > 0 || span_is(span_of(q->method), "POST") ||
-	    span_is(span_of(q->method), "PUT")) {
-		n = snprintf(length, sizeof length, "%llu",
-		    (unsigned long long)call->body_bytes);
-		if (http1_add_field(&call->head, "Content-Length",
-			(struct span){length, (size_t)n}, e) == -1)
-			return -1;
-	}
-	if (http1_add_end(&call->head, e) == -1)
-		return -1;
-	if (text_overflowed(&call->head))
-		return error_set(
-		    e, ERROR_TOO_BIG, 0, "the head of the request is too long");
-	return 0;
-}
-
-/* Parts: head, secret, head, ..., head, then the slices of the body. */
-static unsigned
-part_count(const struct http_call *call)
-{
-	return 2 * call->nsecrets + 1 + call->nbody;
-}
-
-static struct span
-part(const struct http_call *call, unsigned i)
-{
-	size_t from, to;
-
-	if (i > 2 * call->nsecrets)
-		return call->body[i - 2 * call->nsecrets - 1];
-	if (i % 2 == 1)
-		return secret_reveal(call->secret[i / 2].secret);
-	from = i == 0 ? 0 : call->secret[i / 2 - 1].at;
-	to = i / 2 == call->nsecrets ? call->head.n : call->secret[i / 2].at;
-	return span_slice(text_span(&call->head), from, to);
-}
-
-size_t
-call_fill(const struct http_call *call, char *p, size_t n)
-{
-	size_t offset = call->offset, filled = 0;
-
-	for (unsigned i = call->part; i < part_count(call) && filled < n; i++) {
-		struct span s = part(call, i);
-		size_t some = s.n - offset;
-
-		if (some > n - filled)
-			some = n - filled;
-		if (some > 0)
-			memcpy(p + filled, s.p + offset, some);
-		filled += some;
-		offset = 0;
-	}
-	return filled;
-}
-
-void
-call_sent(struct http_call *call, size_t n)
-{
-	while (call->part < part_count(call)) {
-		size_t left = part(call, call->part).n - call->offset;
-
-		if (n < left) {
-			call->offset += n;
-			return;
-		}
-		n -= left;
-		call->part++;
-		call->offset = 0;
-	}
-	CHECK(n == 0);
-	call->is_sent = 1;
-	call->timing.sent_us =
-	    loop_now_us(call->origin->client->loop) - call->started_us;
-}
-
-void
-call_read_head(const struct http_call *call, struct http_head *head)
-{
-	struct error e;
-	int r = http1_parse_request(head, text_span(&call->head), &e);
-
-	CHECK(r == 0); /* we wrote it */
-}
-
-const struct secret *
-call_secret_of(const struct http_call *call, const struct http_field *f,
-    struct span *before)
-{
-	const char *from = f->name.p + f->name.n + 2; /* behind ": " */
-
-	for (unsigned i = 0; i < call->nsecrets; i++) {
-		const char *at = call->head.p + call->secret[i].at;
-
-		if (at < from || memchr(from, '\r', (size_t)(at - from)))
-			continue;
-		*before = (struct span){from, (size_t)(at - from)};
-		return call->secret[i].secret;
-	}
-	return NULL;
-}
 
 /* --- places --- */
 
@@ -257,6 +104,7 @@ call_free(struct http_call *call)
 
 	text_release(&call->head);
 	buf_release(&call->held);
+	buf_release(&call->unsent);
 	call->magic = 0;
 	slab_give(&c->calls, call);
 }
@@ -267,6 +115,17 @@ call_end(struct http_call *call, const struct http_head *trailers)
 	CHECK_OBJ(call, CALL_MAGIC);
 	detach(call);
 	call->ops->end(call->owner, trailers);
+	call_free(call);
+}
+
+void
+call_upgraded(struct http_call *call, const struct http_head *head,
+    struct stream *s, struct span early)
+{
+	CHECK_OBJ(call, CALL_MAGIC);
+	call->origin->counts.answers++;
+	detach(call);
+	call->ops->upgraded(call->owner, head, s, early);
 	call_free(call);
 }
 
@@ -296,9 +155,7 @@ send_again(struct http_call *call)
 	struct http_origin *o = call->origin;
 
 	o->counts.resent++;
-	call->is_sent = 0;
-	call->part = 0;
-	call->offset = 0;
+	call_rewind(call);
 	call->stage = NET_REQUEST;
 	call->stream_id = 0;
 	loop_timer_stop(&call->deadline);
@@ -318,7 +175,8 @@ call_lost(struct http_call *call, const struct error *e)
 	struct http_connection *c = call->conn;
 
 	if (c == NULL || c->served == 0 || call->was_resent ||
-	    call->stage != NET_REQUEST || e->code != ERROR_CLOSED) {
+	    call->was_filled || call->stage != NET_REQUEST ||
+	    e->code != ERROR_CLOSED) {
 		call_fail(call, e);
 		return;
 	}
@@ -329,7 +187,8 @@ call_lost(struct http_call *call, const struct error *e)
 void
 call_refused(struct http_call *call, const struct error *e)
 {
-	if (call->has_head || ++call->refusals > REFUSALS_MAX)
+	if (call->has_head || call->was_filled ||
+	    ++call->refusals > REFUSALS_MAX)
 		call_fail(call, e);
 	else
 		send_again(call);
@@ -393,6 +252,14 @@ total_over(struct loop_timer *t)
 
 /* --- the public verbs --- */
 
+static int
+can_upgrade(const struct http_origin *o, const struct http_request *q,
+    const struct http_ops *ops)
+{
+	return ops->upgraded != NULL && q->nbody == 0 && !q->is_streamed &&
+	       !o->set.http2_unasked && (o->tls == NULL || o->set.http1_only);
+}
+
 struct http_call *
 http_start(struct http_origin *o, const struct http_request *q,
     const struct http_ops *ops, void *owner, struct error *e)
@@ -400,6 +267,11 @@ http_start(struct http_origin *o, const struct http_request *q,
 	struct http_call *call;
 
 	CHECK_OBJ(o, ORIGIN_MAGIC);
+	if (q->upgrade != NULL && !can_upgrade(o, q, ops)) {
+		error_set(e, ERROR_CONFIG, 0,
+		    "an upgrade needs HTTP/1.1 and a request without a body");
+		return NULL;
+	}
 	call = slab_take(&o->client->calls);
 	if (call == NULL) {
 		error_set(e, ERROR_FULL, 0, "too many requests at once");
@@ -412,6 +284,10 @@ http_start(struct http_origin *o, const struct http_request *q,
 	call->method = q->method;
 	call->body = q->body;
 	call->nbody = q->nbody;
+	call->is_streamed = q->is_streamed != 0;
+	call->is_counted = q->streamed_bytes > 0;
+	call->streamed_left = q->streamed_bytes;
+	call->upgrade = q->upgrade;
 	call->first_byte_ms = q->first_byte_ms;
 	call->idle_ms = q->idle_ms;
 	call->total_ms = q->total_ms;
@@ -419,7 +295,7 @@ http_start(struct http_origin *o, const struct http_request *q,
 	call->seq = ++o->seq;
 	loop_timer_init(&call->deadline, o->client->loop, too_late);
 	loop_timer_init(&call->total, o->client->loop, total_over);
-	if (build_head(call, q, e) == -1) {
+	if (call_build_head(call, q, e) == -1) {
 		call_free(call);
 		return NULL;
 	}
@@ -461,6 +337,17 @@ http_resume(struct http_call *call)
 	call_heard(call);
 	if (call->conn != NULL)
 		call->conn->protocol->resume(call->conn, call);
+}
+
+void
+http_more(struct http_call *call)
+{
+	CHECK_OBJ(call, CALL_MAGIC);
+	if (!call->is_dry)
+		return;
+	call->is_dry = 0;
+	if (call->conn != NULL)
+		call->conn->protocol->more(call->conn, call);
 }
 
 const struct http_timing *

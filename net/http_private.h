@@ -3,7 +3,8 @@
 
 /*
  * The inside of the HTTP client: http.c (the client and its calls), origin.c
- * (connections and places), http1_client.c and its likes (one protocol each).
+ * (connections and places), http_call.c (what becomes of a call), http_send.c
+ * (what goes out for it), http1_client.c and its likes (one protocol each).
  *
  * A call is on one list at a time: waiting (no place yet), pending (it has a
  * place and waits for a connection), or its connection's.  A connection is
@@ -54,6 +55,8 @@ struct http_protocol {
 	/* The call ends early; the connection may be closed for it. */
 	void (*abandon)(struct http_connection *c, struct http_call *call);
 	void (*resume)(struct http_connection *c, struct http_call *call);
+	/* There is more of a streamed body. */
+	void (*more)(struct http_connection *c, struct http_call *call);
 	/* Free what belongs to the protocol. */
 	void (*closed)(struct http_connection *c);
 };
@@ -114,6 +117,15 @@ struct http_call {
 	uint64_t body_bytes;
 	unsigned part; /* where sending stands: part, offset in it */
 	size_t offset;
+	const char *upgrade; /* NULL: none is asked for */
+
+	/* A streamed body */
+	uint64_t streamed_left;          /* of streamed_bytes */
+	struct buf unsent;               /* HTTP/1.1: fetched and framed */
+	uint8_t is_streamed, is_counted; /* counted: its length was promised */
+	uint8_t was_filled;              /* some was fetched */
+	uint8_t is_drained;              /* all was */
+	uint8_t is_dry;                  /* nothing to fetch just now */
 
 	uint32_t first_byte_ms, idle_ms, total_ms;
 	struct loop_timer deadline; /* first byte, then idle */
@@ -175,11 +187,6 @@ void connection_leave_callback(struct http_connection *c);
 void call_give_place(struct http_call *call);
 void call_take_place(struct http_call *call);
 
-/* Copy what is to be sent next into p, at most n bytes; how many. */
-size_t call_fill(const struct http_call *call, char *p, size_t n);
-/* n bytes of it went; is_sent when that was all. */
-void call_sent(struct http_call *call, size_t n);
-
 /* A sign of life: the idle deadline begins again. */
 void call_heard(struct http_call *call);
 /* Stages only go forward; HEAD complete begins the idle deadline. */
@@ -193,6 +200,30 @@ void call_fail(struct http_call *call, const struct error *e);
 void call_lost(struct http_call *call, const struct error *e);
 /* The server says that it did not look at the call: it is sent again. */
 void call_refused(struct http_call *call, const struct error *e);
+
+/* Off its connection, which has given its stream away: told and freed. */
+void call_upgraded(struct http_call *call, const struct http_head *head,
+    struct stream *s, struct span early);
+
+/* --- http_send.c: what goes out --- */
+
+/* The head's bytes; -1 and *e. */
+int call_build_head(
+    struct http_call *call, const struct http_request *q, struct error *e);
+/* Copy what is to be sent next into p, at most n bytes; how many.  Of a
+   streamed request only the head. */
+size_t call_fill(const struct http_call *call, char *p, size_t n);
+/* n bytes of it went; is_sent when that was all. */
+void call_sent(struct http_call *call, size_t n);
+int call_head_is_out(const struct http_call *call);
+/* Fetch of a streamed body; sets is_dry, is_drained.  -1: not the length
+   that was promised. */
+int call_pull(
+    struct http_call *call, char *p, size_t n, size_t *got, struct error *e);
+/* The streamed body went, all of it. */
+void call_all_sent(struct http_call *call);
+/* From the beginning. */
+void call_rewind(struct http_call *call);
 
 /* The request's head, spans into it; what precedes a secret is not trimmed
    off.  For protocols that write heads their own way. */

@@ -410,6 +410,7 @@ raw_play(struct raw_connection *c)
 				return;
 			}
 			c->newlines = 0;
+			c->heard = 0;
 			break;
 		case RAW_BYTES:
 			if (c->heard < strtoul(c->step->text, NULL, 10)) {

@@ -103,7 +103,7 @@ struct raw_connection {
 	size_t offset; /* in step->text */
 	struct loop_timer pace;
 	unsigned newlines;
-	size_t heard; /* since the last RAW_BYTES */
+	size_t heard; /* since the last RAW_HEAD or RAW_BYTES */
 };
 struct raw_peer {
 	struct tcp_listener listener;
