@@ -60,8 +60,9 @@ struct agent_sandbox {
 	enum sandbox_backend backend;
 	const struct profile *profile; /* with the root file system below */
 	const char *rootfs;            /* "host", "dir:PATH"; NULL: profile's */
-	int has_profile;               /* its own; else that of who starts it */
-	int share; /* as a subagent it works in its starter's sandbox */
+	int changes;     /* results list what changed in the workspace */
+	int has_profile; /* its own; else that of who starts it */
+	int share;       /* as a subagent it works in its starter's sandbox */
 };
 
 /* Another agent, by the name that this one gives it. */

@@ -93,6 +93,8 @@ static const struct field sandbox_fields[] = {
 	.doc = "draft, delivery, privileged, bare, a file, or a profile"},
     {"rootfs", FIELD_TEXT, SANDBOX(rootfs),
 	.doc = "host or dir:PATH, instead of the profile's"},
+    {"changes", FIELD_BOOL, FIELD_ASIDE, SANDBOX(changes), .preset = 1,
+	.doc = "results list the files that were added, modified or deleted"},
     {"share", FIELD_BOOL, SANDBOX(share),
 	.doc = "as a subagent, work in the sandbox of who started it"},
     {.name = NULL},

@@ -93,6 +93,7 @@ errand_new(struct supplies *s, void *owner)
 	transcript_init(&er->transcript, &er->keep);
 	turn_init(&er->turn);
 	list_init(&er->files);
+	list_init(&er->changed);
 	loop_timer_init(&er->wall, s->loop, wall_expired);
 	return er;
 }
@@ -290,6 +291,7 @@ stop_what_is_in_flight(struct errand *er)
 	if (er->outputs != NULL)
 		outputs_cancel(er->outputs);
 	er->outputs = NULL;
+	errand_cancel_changes(er);
 	for (unsigned i = 0; i < er->turn.calls; i++) {
 		gate_leave(&er->turn.call[i].place);
 		tool_call_free(er->turn.call[i].call);

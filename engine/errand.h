@@ -11,6 +11,7 @@
  *	errand_sandbox.c  SANDBOX   built lazily, at the first tool call
  *	errand_tools.c    TOOLS     calls side by side, answers in their order
  *	errand_outputs.c  OUTPUTS   declared outputs leave the sandbox
+ *	errand_changes.c            and what changed there is listed
  *	errand_record.c   commit    what the store is told
  *
  * Memory: struct errand comes from a slab; `keep` holds task and transcript
@@ -35,6 +36,7 @@
 #include "tools/tool.h"
 
 struct agent;
+struct changes;
 struct errand;
 struct model_call;
 struct outputs;
@@ -99,6 +101,7 @@ struct errand {
 	unsigned call_open : 1;    /* the store knows a model call in flight */
 	unsigned was_surveyed : 1; /* found is what its workspace says */
 	unsigned is_over : 1;      /* ended; waits for its sandbox to go */
+	unsigned is_changed_known : 1;
 
 	struct arena keep, scratch;
 	struct task task;
@@ -121,7 +124,10 @@ struct errand {
 	struct survey *survey;           /* under way */
 	struct survey_found found;
 	struct outputs *outputs;
-	struct list files;       /* struct output_file: collected outputs */
+	struct list files; /* struct output_file: collected outputs */
+	struct changes *changes;
+	struct list changed; /* struct changed_file, once they are known */
+	uint64_t changed_omitted;
 	struct result result;    /* filled when it ends */
 	struct span result_line; /* the same as text */
 
@@ -202,6 +208,10 @@ int errand_collect_outputs(struct run *run, struct error *e);
 /* Print what happened last to the errand that moved last: for check_dump. */
 void errand_dump(void);
 void errand_trace_ends(const struct errand *er);
+
+/* The second half of OUTPUTS; ends with RUN_EV_COLLECTED.  -1 and *e. */
+int errand_list_changes(struct errand *er, struct error *e);
+void errand_cancel_changes(struct errand *er);
 
 /* Where its outputs go, in scratch; NULL and *e. */
 const char *errand_outputs_dir(struct errand *er, struct error *e);

@@ -41,6 +41,7 @@ static void
 collected(const struct list *files, const struct error *error, void *owner)
 {
 	struct errand *er = owner;
+	struct error e;
 
 	er->outputs = NULL;
 	if (keep_files(er, files) == -1)
@@ -51,8 +52,8 @@ collected(const struct list *files, const struct error *error, void *owner)
 		errand_fail(er, error,
 		    error->code == ERROR_TOO_BIG ? ERROR_OUTPUT_MISSING
 						 : ERROR_INTERNAL);
-	else
-		run_post(er->run, RUN_EV_COLLECTED);
+	else if (errand_list_changes(er, &e) == -1)
+		errand_fail(er, &e, ERROR_INTERNAL);
 }
 
 const char *
@@ -78,9 +79,12 @@ errand_collect_outputs(struct run *run, struct error *e)
 {
 	struct errand *er = run_owner(run);
 	struct outputs_limits limits = {0, 0};
-	const char *dir = errand_outputs_dir(er, e);
+	const char *dir;
 
 	errand_clock_run(er);
+	if (er->role->outputs[0] == NULL)
+		return errand_list_changes(er, e);
+	dir = errand_outputs_dir(er, e);
 	if (dir == NULL)
 		return -1;
 	er->outputs = outputs_start(er->supplies->loop, er->sandbox,

@@ -174,6 +174,8 @@ fill_result(struct errand *er, enum run_state to, int64_t now)
 	    .line = er->task.line,
 	    .usage = er->spent,
 	    .outputs = &er->files,
+	    .changes = er->is_changed_known ? &er->changed : NULL,
+	    .changes_omitted = er->changed_omitted,
 	    .agent = er->role->agent->name,
 	    .agent_digest = er->role->agent->digest,
 	    .task_digest = task,

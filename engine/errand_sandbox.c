@@ -64,10 +64,12 @@ errand_build_sandbox(struct run *run, struct error *e)
 	struct supplies *s = er->supplies;
 	struct sandbox_spec spec = {
 	    .profile = er->role->agent->sandbox.profile,
+	    .remembers = er->role->agent->sandbox.changes,
 	    .label = er->id,
 	};
 
 	errand_clock_run(er);
+	run_set_tells_changes(run, spec.remembers);
 	if (make_manifest(er, &spec.manifest, e) == -1) {
 		e->code = ERROR_MANIFEST;
 		return -1;

@@ -7,6 +7,7 @@
 #include "engine/base/list.h"
 #include "engine/base/text.h"
 #include "net/json_write.h"
+#include "sandbox/changes.h"
 #include "sandbox/outputs.h"
 #include "sandbox/sandbox.h"
 
@@ -122,6 +123,43 @@ put_outputs(struct json_writer *w, const struct list *outputs)
 }
 
 static void
+put_change(struct json_writer *w, const struct changed_file *f)
+{
+	char hex[HASH_HEX + 1];
+
+	json_write_object(w);
+	json_put_str(w, "path", f->path);
+	json_put_str(w, "change", change_name(f->change));
+	if (f->change == CHANGE_ADDED || f->change == CHANGE_MODIFIED) {
+		json_put_uint(w, "bytes", f->bytes);
+		hex_encode(f->digest.byte, HASH_BYTES, hex);
+		if (f->has_digest)
+			json_put_str(w, "sha256", hex);
+		else
+			json_put_null(w, "sha256");
+	}
+	json_write_end(w);
+}
+
+static void
+put_changes(struct json_writer *w, const struct result *r)
+{
+	struct list_node *n;
+
+	if (r->changes == NULL) {
+		json_put_null(w, "changes");
+		return;
+	}
+	json_put_array(w, "changes");
+	for (n = list_first(r->changes); n != NULL;
+	     n = list_next(r->changes, n))
+		put_change(w, container_of(n, struct changed_file, link));
+	json_write_end(w);
+	if (r->changes_omitted > 0)
+		json_put_uint(w, "changes_omitted", r->changes_omitted);
+}
+
+static void
 put_sandbox(struct json_writer *w, const struct sandbox_facts *f)
 {
 	if (f == NULL) {
@@ -177,6 +215,7 @@ result_write(const struct result *r, struct text *out)
 	json_write_end(&w);
 	put_timing(&w, &r->timing);
 	put_outputs(&w, r->outputs);
+	put_changes(&w, r);
 	put_evidence(&w, r);
 	json_write_end(&w);
 }

@@ -9,7 +9,12 @@
  *	{"custom_id","run_id","status","response":{"output_text","model"?}|null,
  *	 "error":{"code","message","line"?}|null,
  *	 "usage":{...},"timing":{...},"outputs":[{"path","bytes","sha256"}],
- *	 "evidence":{...}}
+ *	 "changes":[{"path","change","bytes","sha256"}]|null,
+ *	 "changes_omitted"?,"evidence":{...}}
+ *
+ * "changes" is null when there was no sandbox, the run did not get that far,
+ * or the agent does not want to know; "change" is added, modified, deleted or
+ * hidden (a folder that could not be looked into).
  *
  * Pure: everything is given.
  */
@@ -46,6 +51,8 @@ struct result {
 	struct spending usage;
 	struct result_timing timing;
 	const struct list *outputs; /* struct output_file; NULL: none */
+	const struct list *changes; /* struct changed_file; NULL: not known */
+	uint64_t changes_omitted;   /* beyond those listed */
 	/* evidence */
 	const char *agent, *agent_digest, *task_digest;
 	const char *profile, *profile_digest;

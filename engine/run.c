@@ -55,7 +55,8 @@ decide_model(struct run *run)
 	}
 	if (take(run, RUN_EV_STOP)) {
 		run->needs_sandbox = 0; /* no calls are left to be made */
-		if (!run->has_outputs)
+		if (!run->has_outputs &&
+		    !(run->tells_changes && run->has_sandbox))
 			return enter(run, RUN_FINISHED);
 		if (!run->has_sandbox)
 			return enter(run, RUN_SANDBOX);
@@ -264,6 +265,12 @@ void
 run_set_sandbox_first(struct run *run, int first)
 {
 	run->sandbox_first = first != 0;
+}
+
+void
+run_set_tells_changes(struct run *run, int tells)
+{
+	run->tells_changes = tells != 0;
 }
 
 enum run_state

@@ -91,6 +91,9 @@ void run_set_sandbox_first(struct run *run, int first);
 /* It works in a sandbox that is up already and belongs to another run. */
 void run_set_has_sandbox(struct run *run);
 
+/* The same where it has a sandbox; one is not made for that. */
+void run_set_tells_changes(struct run *run, int tells);
+
 enum run_state run_state(const struct run *run);
 const struct error *run_error(const struct run *run);
 void *run_owner(const struct run *run);

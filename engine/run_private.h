@@ -51,6 +51,7 @@ struct run {
 	unsigned has_outputs : 1;   /* the agent declares outputs */
 	unsigned depth : 8;         /* below a task's run */
 	unsigned sandbox_first : 1; /* up before the first model call */
+	unsigned tells_changes : 1; /* what changed in its sandbox, if any */
 
 	struct error error; /* why it failed, if it did */
 };

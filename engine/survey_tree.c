@@ -82,7 +82,7 @@ walked(const struct error *error, void *owner)
 	text_release(&t);
 }
 
-static const struct tree_ops ops = {met, walked};
+static const struct tree_ops ops = {.entry = met, .done = walked};
 
 enum survey_answer
 survey_tree(struct survey *s)

@@ -50,6 +50,8 @@ struct sandbox_host {
 	char *received, *building, *streamed;
 };
 
+struct baseline;
+struct remember;
 struct workspace;
 
 struct sandbox {
@@ -68,6 +70,9 @@ struct sandbox {
 	struct workspace *filling;
 	sandbox_gone_fn *gone;
 	void *gone_owner;
+	struct baseline *before; /* what was in its workspace at first */
+	struct remember *remembering;
+	int is_layered; /* on top of a layer that others share */
 	char label[40];
 	char failed_step[156];
 	int64_t filled_ns;

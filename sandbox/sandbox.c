@@ -7,6 +7,8 @@
 #include "engine/base/limits.h"
 #include "engine/base/pool.h"
 #include "sandbox/backend.h"
+#include "sandbox/baseline.h"
+#include "sandbox/remember.h"
 #include "sandbox/workspace.h"
 
 /*
@@ -96,6 +98,12 @@ sandbox_host_live(const struct sandbox_host *host)
 	return host->sandboxes.length;
 }
 
+static int
+has_content(const struct sandbox_spec *spec)
+{
+	return spec->manifest != NULL && spec->manifest->entries_n > 0;
+}
+
 struct sandbox *
 sandbox_create(struct sandbox_host *host, const struct sandbox_spec *spec,
     const struct sandbox_ops *ops, void *owner, struct error *e)
@@ -121,6 +129,11 @@ sandbox_create(struct sandbox_host *host, const struct sandbox_spec *spec,
 	list_append(&host->sandboxes, &sb->link);
 	if (users_init(&sb->users, sb->profile, sb->manifest, spec->run_as,
 		!host->backend->has_users(host), e) == -1) {
+		sandbox_removed(sb);
+		return NULL;
+	}
+	if (spec->remembers && has_content(spec) &&
+	    (sb->before = baseline_new(e)) == NULL) {
 		sandbox_removed(sb);
 		return NULL;
 	}
@@ -152,6 +165,8 @@ sandbox_destroy_then(struct sandbox *sb, sandbox_gone_fn *gone, void *owner)
 	sb->gone_owner = owner;
 	workspace_cancel(sb->filling);
 	sb->filling = NULL;
+	remember_cancel(sb->remembering);
+	sb->remembering = NULL;
 	forget_commands(sb);
 	file_ops_abandon(sb, NULL);
 	sb->host->backend->destroy(sb);
@@ -169,13 +184,6 @@ sandbox_failed_step(const struct sandbox *sb)
 {
 	CHECK_OBJ(sb, SANDBOX_MAGIC);
 	return sb->failed_step;
-}
-
-int64_t
-sandbox_filled_ns(const struct sandbox *sb)
-{
-	CHECK_OBJ(sb, SANDBOX_MAGIC);
-	return sb->filled_ns;
 }
 
 int
@@ -199,19 +207,39 @@ sandbox_facts(const struct sandbox *sb, struct sandbox_facts *out)
 /* ------------------------------------------------------------ from backends */
 
 static void
-filled(const struct error *error, int64_t last_change_ns, void *owner)
+remembered(const struct error *error, void *owner)
 {
 	struct sandbox *sb = owner;
 
 	CHECK_OBJ(sb, SANDBOX_MAGIC);
-	sb->filling = NULL;
+	sb->remembering = NULL;
 	if (error != NULL) {
-		sandbox_broke(sb, "fill the workspace", error);
+		sandbox_broke(sb, "look at the workspace", error);
 		return;
 	}
 	sb->state = SANDBOX_READY;
-	sb->filled_ns = last_change_ns;
 	sb->ops->created(sb, NULL, sb->owner);
+}
+
+static void
+filled(const struct error *error, int64_t last_change_ns, void *owner)
+{
+	struct sandbox *sb = owner;
+	struct error e;
+
+	CHECK_OBJ(sb, SANDBOX_MAGIC);
+	sb->filling = NULL;
+	sb->filled_ns = last_change_ns;
+	if (error != NULL)
+		sandbox_broke(sb, "fill the workspace", error);
+	else if (sb->before == NULL)
+		remembered(NULL, sb);
+	else {
+		sb->remembering = remember_start(
+		    sb->host->loop, sb, sb->before, remembered, sb, &e);
+		if (sb->remembering == NULL)
+			remembered(&e, sb);
+	}
 }
 
 void
@@ -255,6 +283,8 @@ sandbox_broke(struct sandbox *sb, const char *step, const struct error *error)
 	strncpy(sb->failed_step, step, sizeof sb->failed_step - 1);
 	workspace_cancel(sb->filling);
 	sb->filling = NULL;
+	remember_cancel(sb->remembering);
+	sb->remembering = NULL;
 	/* Owners may give the sandbox up while they are told. */
 	while (sb->state == SANDBOX_LOST && sb->execs.length > 0)
 		tell_commands(sb, &e);
@@ -276,6 +306,7 @@ sandbox_removed(struct sandbox *sb)
 
 	CHECK_OBJ(sb, SANDBOX_MAGIC);
 	list_remove(&sb->host->sandboxes, &sb->link);
+	baseline_drop(sb->before);
 	sb->magic = 0;
 	slab_give(&sb->host->sandbox_slab, sb);
 	if (gone != NULL)

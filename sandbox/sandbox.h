@@ -98,6 +98,8 @@ struct sandbox_spec {
 	const char *run_as;              /* one of the manifest's users, who
 					    commands and verbs act as; NULL:
 					    the profile's user.  users.h */
+	int remembers;                   /* what was there at first, so that
+					    changes can be found: changes.h */
 	const char *label;               /* a run's id, for traces; copied */
 };
 
@@ -131,14 +133,6 @@ void sandbox_destroy_then(
  * created() has the same step in its error's text, with the errno.
  */
 const char *sandbox_failed_step(const struct sandbox *sb);
-
-/*
- * The last change that filling its workspace made, by the clock of file_stat;
- * 0 when the manifest was empty.  What changed later, commands did.  (Before
- * Linux 6.13 that clock has ticks of a few milliseconds, and what commands do
- * within the same tick is not told apart.)
- */
-int64_t sandbox_filled_ns(const struct sandbox *sb);
 
 /*
  * From now on commands and verbs act as this user (a name or number), where
@@ -315,8 +309,8 @@ enum file_flags {
 	FILE_EXCLUSIVE = 8,  /* put: it must not exist; mkdir: likewise */
 	FILE_NOFOLLOW = 16,  /* no symbolic link anywhere in the path */
 	FILE_RECURSIVE = 32, /* remove: a folder with what is in it */
-	FILE_OURS = 64, /* put, mkdir, chgrp, chmod: as the profile's user, also
-				where commands may only read */
+	FILE_OURS = 64, /* as the profile's user, and put, mkdir, chgrp, chmod
+				also where commands may only read */
 	FILE_LINK = 128 /* get: where a symbolic link points to */
 };
 

@@ -1,7 +1,6 @@
 #include "sandbox/tree.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "engine/base/arena.h"
@@ -9,6 +8,7 @@
 #include "engine/base/limits.h"
 #include "engine/base/loop.h"
 #include "engine/base/pool.h"
+#include "engine/base/sort.h"
 
 /*
  * Theory of operation
@@ -32,7 +32,7 @@ struct level {
 	arena_mark mark;
 	size_t path_n; /* of the folder, in t->path */
 	struct item *listed;
-	struct item **sorted;
+	void **sorted; /* struct item */
 	unsigned n, visited;
 };
 
@@ -49,6 +49,7 @@ struct tree {
 	uint64_t from; /* where to go on listing */
 	unsigned entries;
 	int listing, waiting, failed;
+	unsigned flags; /* of the list verb */
 	struct error error;
 	char path[LIMIT_PATH]; /* "" is the workspace itself */
 };
@@ -81,11 +82,12 @@ is_component(struct span name)
 }
 
 static int
-compare(const void *p, const void *q)
+compare(const void *p, const void *q, const void *with)
 {
-	const struct item *const *a = p, *const *b = q;
+	const struct item *a = p, *b = q;
 
-	return strcmp((*a)->name, (*b)->name);
+	(void)with;
+	return strcmp(a->name, b->name);
 }
 
 /* All entries of the folder are known: put them in order. */
@@ -98,14 +100,14 @@ sort(struct tree *t)
 	t->listing = 0;
 	if (l->n == 0)
 		return;
-	l->sorted = arena_alloc(&t->arena, l->n * sizeof(struct item *));
+	l->sorted = arena_alloc(&t->arena, l->n * sizeof l->sorted[0]);
 	if (l->sorted == NULL) {
 		fail(t, ERROR_TOO_BIG, 0, "too many names");
 		return;
 	}
 	for (struct item *item = l->listed; item != NULL; item = item->next)
 		l->sorted[i++] = item;
-	qsort(l->sorted, l->n, sizeof l->sorted[0], compare);
+	sort_pointers(l->sorted, l->n, compare, NULL);
 }
 
 static void
@@ -135,6 +137,27 @@ add(struct tree *t, const struct file_entry *entry)
 }
 
 static void
+not_listed(struct tree *t, const struct error *e)
+{
+	/* Gone meanwhile, or no folder any more: it has no entries. */
+	if (e->code == ERROR_NOT_FOUND && t->depth > 0) {
+		sort(t);
+		return;
+	}
+	if (e->code == ERROR_DENIED && (t->flags & FILE_OURS) == 0) {
+		t->flags |= FILE_OURS;
+		return;
+	}
+	if (e->code == ERROR_DENIED && t->ops->shut != NULL) {
+		sort(t);
+		t->ops->shut(t, t->path, t->owner);
+		return;
+	}
+	t->error = *e;
+	t->failed = 1;
+}
+
+static void
 listed(struct file_op *op, const struct file_result *r, void *owner)
 {
 	struct tree *t = owner;
@@ -146,13 +169,7 @@ listed(struct file_op *op, const struct file_result *r, void *owner)
 	t->op = NULL;
 	loop_defer(&t->next);
 	if (r->error != NULL) {
-		/* Gone meanwhile, or no folder any more: it has no entries. */
-		if (r->error->code == ERROR_NOT_FOUND && t->depth > 0) {
-			sort(t);
-			return;
-		}
-		t->error = *r->error;
-		t->failed = 1;
+		not_listed(t, r->error);
 		return;
 	}
 	while (!t->failed && file_entry_next(&rest, &entry))
@@ -166,9 +183,18 @@ static void
 list(struct tree *t)
 {
 	t->op = sandbox_list(t->sb, t->path[0] != '\0' ? t->path : ".", t->from,
-	    FILE_NOFOLLOW, listed, t, &t->error);
+	    FILE_NOFOLLOW | t->flags, listed, t, &t->error);
 	if (t->op == NULL)
 		t->failed = 1;
+}
+
+static void
+too_deep(struct tree *t, const char *what)
+{
+	if (t->ops->shut != NULL)
+		t->ops->shut(t, t->path, t->owner);
+	else
+		fail(t, ERROR_TOO_BIG, 0, what);
 }
 
 /* The folder in t->path becomes the innermost. */
@@ -176,9 +202,10 @@ static void
 enter(struct tree *t)
 {
 	if (t->depth + 1 == TREE_DEPTH_MAX) {
-		fail(t, ERROR_TOO_BIG, 0, "too many folders deep");
+		too_deep(t, "too many folders deep");
 		return;
 	}
+	t->flags = 0;
 	t->level[++t->depth] = (struct level){
 	    .mark = arena_save(&t->arena), .path_n = strlen(t->path)};
 	t->from = 0;
@@ -201,7 +228,7 @@ visit(struct tree *t)
 	item = l->sorted[l->visited++];
 	n = strlen(item->name);
 	if (at + n + 1 > sizeof t->path) {
-		fail(t, ERROR_TOO_BIG, 0, "the path is too long");
+		too_deep(t, "the path is too long");
 		return 1;
 	}
 	if (at > 0)

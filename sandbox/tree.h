@@ -8,6 +8,7 @@
  * Nothing that the sandbox says is believed: names must be single components,
  * and depth and number have ceilings, so that a walk ends whatever it meets.
  * The tree may change while it is walked; what is missing by then is left out.
+ * What the one who acts cannot list, the profile's user may.
  */
 
 #include <stdint.h>
@@ -34,6 +35,11 @@ enum tree_way {
 struct tree_ops {
 	enum tree_way (*entry)(
 	    struct tree *t, const struct tree_entry *entry, void *owner);
+	/*
+	 * This folder is left out: it cannot be looked into, or lies too deep.
+	 * NULL: that ends the walk with an error.
+	 */
+	void (*shut)(struct tree *t, const char *path, void *owner);
 	/* error == NULL: that was all.  The walk ends when this returns. */
 	void (*done)(const struct error *error, void *owner);
 };

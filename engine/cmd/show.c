@@ -46,7 +46,37 @@ add_usage(struct text *out, const struct spending *u)
 	    (unsigned long long)u->cached_tokens, u->usd);
 }
 
-/* The answer and the outputs, from the result line. */
+/* What changed in its workspace, one a line, as the result line has it. */
+static void
+add_changes(struct text *out, const struct json_doc *doc)
+{
+	int v = json_get(doc, 0, "changes"), omitted;
+	struct text line;
+
+	text_init(&line, 8 * LIMIT_PATH);
+	for (int c = json_first(doc, v); c != -1; c = json_next(doc, v, c)) {
+		struct span change =
+		    json_inner(doc, json_get(doc, c, "change"));
+		int bytes = json_get(doc, c, "bytes");
+
+		text_clear(&line);
+		text_add(&line, json_inner(doc, json_get(doc, c, "path")));
+		if (bytes != -1) {
+			struct span n = json_raw(doc, bytes);
+
+			text_printf(&line, " (%.*s bytes)", (int)n.n, n.p);
+		}
+		text_printf(out, "%-10.*s ", (int)change.n, change.p);
+		terminal_neutral(text_span(&line), 0, out);
+		text_add_char(out, '\n');
+	}
+	omitted = json_get(doc, 0, "changes_omitted");
+	if (omitted != -1)
+		add_field(out, "and more", json_raw(doc, omitted));
+	text_release(&line);
+}
+
+/* The answer, the outputs and the changes, from the result line. */
 static void
 add_result(struct text *out, struct span result)
 {
@@ -63,6 +93,7 @@ add_result(struct text *out, struct span result)
 		     o = json_next(&doc, v, o))
 			add_field(out, "output",
 			    json_inner(&doc, json_get(&doc, o, "path")));
+		add_changes(out, &doc);
 		json_string_add(&doc,
 		    json_get(
 			&doc, json_get(&doc, 0, "response"), "output_text"),

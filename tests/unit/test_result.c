@@ -127,7 +127,7 @@ hostile_text_stays_inside_its_string(void **state)
 	r.custom_id = span_of("\"},{\n\x01\xff\xc0\x80");
 	r.output_text = (struct span){"a\0b\xed\xa0\x80\x1b[2J", 10};
 	write_it(&r);
-	assert_int_equal(json_size(&doc, 0), 9);
+	assert_int_equal(json_size(&doc, 0), 10);
 }
 
 static void

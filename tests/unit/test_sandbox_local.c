@@ -29,7 +29,6 @@
 #include "engine/base/limits.h"
 #include "engine/base/pool.h"
 #include "sandbox/archive.h"
-#include "sandbox/changes.h"
 #include "sandbox/outputs.h"
 #include "tests/unit/sandbox_test.h"
 
@@ -862,67 +861,6 @@ outputs_are_copied_with_their_digests(void **state)
 	st_destroy(&t, sb);
 }
 
-static void
-changes_came(const struct list *files, const struct error *error, void *owner)
-{
-	(void)owner;
-	collected.done = 1;
-	collected.n = (int)files->length;
-	collected.error.code = error != NULL ? error->code : ERROR_NONE;
-	collected.paths[0] = '\0';
-	for (struct list_node *n = list_first(files); n != NULL;
-	     n = list_next(files, n)) {
-		struct changed_file *f =
-		    container_of(n, struct changed_file, link);
-		char digest[HASH_TEXT_MAX];
-		size_t used = strlen(collected.paths);
-
-		digest_text(&f->digest, digest);
-		snprintf(collected.paths + used, sizeof collected.paths - used,
-		    "%c %s %llu %.12s\n", f->is_new ? 'A' : 'M', f->path,
-		    (unsigned long long)f->bytes, digest + 7);
-	}
-	loop_break(t.loop);
-}
-
-static void
-what_commands_changed_is_told_with_digests(void **state)
-{
-	static const struct manifest_entry entries[] = {
-	    {.type = ENTRY_FILE,
-		.path = "kept",
-		.mode = 0644,
-		.content = {"kept", 4}},
-	    {.type = ENTRY_FILE,
-		.path = "sub/edited",
-		.mode = 0644,
-		.content = {"before", 6}},
-	};
-	struct manifest m = {
-	    .root = "/workspace", .entries = entries, .entries_n = 2};
-	struct sandbox *sb = st_create(&t, &m);
-	struct arena a;
-	struct error e;
-
-	(void)state;
-	arena_init(&a, 1 << 20);
-	st_for_ms(&t, 20);
-	st_sh(&t, sb,
-	    "printf abc > sub/edited; mkdir new; printf x > new/file; "
-	    "cp kept copy; touch -d 2001-01-01 copy sub/edited; "
-	    "ln -s kept link; mkfifo fifo; : > z; rm z");
-	collected.done = 0;
-	assert_non_null(changes_start(
-	    t.loop, sb, sandbox_filled_ns(sb), &a, changes_came, NULL, &e));
-	st_until(&t, &collected.done);
-	assert_int_equal(collected.error.code, ERROR_NONE);
-	assert_string_equal(collected.paths,
-	    "A copy 4 79f076abdd19\nA new/file 1 2d711642b726\n"
-	    "M sub/edited 3 ba7816bf8f01\n");
-	arena_release(&a);
-	st_destroy(&t, sb);
-}
-
 static struct {
 	int fd, done, stutter;
 	unsigned torn;
@@ -1066,7 +1004,6 @@ run_all(void)
 	    T(a_folder_of_many_is_listed_whole),
 	    T(a_manifest_fills_the_workspace),
 	    T(outputs_are_copied_with_their_digests),
-	    T(what_commands_changed_is_told_with_digests),
 	    T(an_archive_is_what_tar_reads_and_the_same_twice),
 	    T(a_full_workspace_is_the_verdict_disk),
 	};
