@@ -19,6 +19,9 @@
 static const char *const masked[] = {
     "kcore", "keys", "kmsg", "timer_list", "kallsyms", "locks"};
 
+/* The host has 3,072 for all: no sandbox may have more than a part of them. */
+#define PTYS "128"
+
 #define COUNT(table) (sizeof(table) / sizeof(table)[0])
 
 void
@@ -195,7 +198,7 @@ dev(const struct mounts_sandbox *s, struct fault *f)
 		return fault_at(f, "move /dev", NULL);
 	if (mount("devpts", MOUNTS_NEW "/dev/pts", "devpts",
 		MS_NOSUID | MS_NOEXEC,
-		"newinstance,ptmxmode=0666,mode=0620") == -1)
+		"newinstance,ptmxmode=0666,mode=0620,max=" PTYS) == -1)
 		return fault_at(f, "mount devpts", NULL);
 	return mounts_tmpfs(MOUNTS_NEW "/dev/shm", &shm, f);
 }

@@ -11,7 +11,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/mman.h>
+#include <sys/shm.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -163,6 +166,103 @@ cpu(void)
 		;
 }
 
+/* ------------------------------------------ what the kernel keeps for others */
+
+#define COUNT_MAX 200000
+#define KEPT_MEBI_MAX 1024 /* in case that nothing stops it */
+
+static void
+watches(void)
+{
+	char name[32];
+	long n = 0;
+	int fd = inotify_init();
+
+	while (n < COUNT_MAX) {
+		snprintf(name, sizeof name, "w%ld", n);
+		if (mkdir(name, 0755) == -1 ||
+		    (inotify_add_watch(fd, name, IN_ALL_EVENTS) == -1 &&
+			(fd = inotify_init()) == -1))
+			break;
+		n++;
+	}
+	hold("watches", n);
+}
+
+static void
+terminals(void)
+{
+	long n = 0;
+
+	while (n < COUNT_MAX && open("/dev/ptmx", O_RDWR | O_NOCTTY) != -1)
+		n++;
+	hold("terminals", n);
+}
+
+static void
+pipes(void)
+{
+	static char block[65536];
+	long n = 0;
+	int p[2];
+
+	while (n < KEPT_MEBI_MAX * 16 && pipe2(p, O_NONBLOCK) == 0) {
+		fcntl(p[1], F_SETPIPE_SZ, MEBI);
+		while (write(p[1], block, sizeof block) > 0)
+			n++;
+	}
+	hold("mebibytes", n / 16);
+}
+
+static void
+sockets(void)
+{
+	static char block[65536];
+	long n = 0;
+	int p[2];
+
+	while (n < KEPT_MEBI_MAX * 16 &&
+	       socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, p) == 0)
+		while (write(p[0], block, sizeof block) > 0)
+			n++;
+	hold("mebibytes", n / 16);
+}
+
+static void
+segments(void)
+{
+	long n = 0;
+
+	while (n < KEPT_MEBI_MAX / 16) {
+		int id = shmget(IPC_PRIVATE, 16 * MEBI, IPC_CREAT | 0600);
+		char *p = id == -1 ? (char *)-1 : shmat(id, NULL, 0);
+
+		if (p == (char *)-1)
+			break;
+		memset(p, 1, 16 * MEBI);
+		n++;
+	}
+	hold("mebibytes", n * 16);
+}
+
+static void
+memory_files(void)
+{
+	static char block[MEBI];
+	long n = 0;
+
+	memset(block, 'x', sizeof block);
+	while (n < KEPT_MEBI_MAX) {
+		int fd = memfd_create("bomb", 0);
+
+		if (fd == -1)
+			break;
+		for (int i = 0; i < 16 && write(fd, block, MEBI) == MEBI; i++)
+			n++;
+	}
+	hold("mebibytes", n);
+}
+
 /* Nothing of it obeys or stays where it was started. */
 static void
 stubborn(void)
@@ -181,37 +281,58 @@ stubborn(void)
 		pause();
 }
 
+static void
+fill_tmp(void)
+{
+	fill("/tmp/full");
+}
+
+static void
+fill_shm(void)
+{
+	fill("/dev/shm/full");
+}
+
+static void
+fill_here(void)
+{
+	fill("full");
+}
+
+static const struct {
+	const char *name;
+	void (*explode)(void);
+} bombs[] = {
+    {"forks", forks},
+    {"threads", threads},
+    {"memory", memory},
+    {"tmp", fill_tmp},
+    {"shm", fill_shm},
+    {"disk", fill_here},
+    {"reserve", reserve},
+    {"inodes", inodes},
+    {"descriptors", descriptors},
+    {"output", output},
+    {"cpu", cpu},
+    {"watches", watches},
+    {"terminals", terminals},
+    {"pipes", pipes},
+    {"sockets", sockets},
+    {"segments", segments},
+    {"memory_files", memory_files},
+    {"stubborn", stubborn},
+};
+
 int
 main(int argc, char **argv)
 {
 	const char *kind = argc > 1 ? argv[1] : "";
 
 	hold_seconds = argc > 2 ? atoi(argv[2]) : 0;
-	if (strcmp(kind, "forks") == 0)
-		forks();
-	else if (strcmp(kind, "threads") == 0)
-		threads();
-	else if (strcmp(kind, "memory") == 0)
-		memory();
-	else if (strcmp(kind, "tmp") == 0)
-		fill("/tmp/full");
-	else if (strcmp(kind, "shm") == 0)
-		fill("/dev/shm/full");
-	else if (strcmp(kind, "disk") == 0)
-		fill("full");
-	else if (strcmp(kind, "reserve") == 0)
-		reserve();
-	else if (strcmp(kind, "inodes") == 0)
-		inodes();
-	else if (strcmp(kind, "descriptors") == 0)
-		descriptors();
-	else if (strcmp(kind, "output") == 0)
-		output();
-	else if (strcmp(kind, "cpu") == 0)
-		cpu();
-	else if (strcmp(kind, "stubborn") == 0)
-		stubborn();
-	else
-		return 2;
-	return 0;
+	for (size_t i = 0; i < sizeof bombs / sizeof bombs[0]; i++)
+		if (strcmp(kind, bombs[i].name) == 0) {
+			bombs[i].explode();
+			return 0;
+		}
+	return 2;
 }

@@ -113,6 +113,21 @@ def test_descriptors(cage):
     assert status == 0 and int(r["stdout"].split()[1]) <= 64, r
 
 
+@pytest.mark.parametrize("bomb", ["pipes", "sockets", "segments",
+                                  "memory_files", "watches"])
+def test_what_the_kernel_keeps_for_it_is_its_memory(cage, bomb):
+    if not limited_by_groups(cage):
+        pytest.skip("needs control groups")
+    status, r = judge(cage, "--mem", "64M", bomb=bomb)
+    assert status == 125 and r["verdict"] == "oom", r
+
+
+def test_terminals(cage):
+    """The host has a few thousand in all, and others want some."""
+    status, r = judge(cage, bomb="terminals")
+    assert status == 0 and 32 <= int(r["stdout"].split()[1]) <= 128, r
+
+
 def test_output(cage):
     status, r = judge(cage, "--output", "100K", bomb="output")
     assert status == 125 and r["verdict"] == "output", r
@@ -166,12 +181,15 @@ def test_a_grandchild_that_keeps_the_pipe_is_not_waited_for(cage):
 
 
 @pytest.mark.limit(300)
-@pytest.mark.parametrize("bomb", ["forks", "memory", "cpu", "disk"])
+@pytest.mark.parametrize("bomb", ["forks", "memory", "cpu", "disk", "output",
+                                  "descriptors", "watches", "terminals"])
 def test_fifty_neighbours_do_not_notice(cage, bomb):
     work = ("i=0; while [ $i -lt 40 ]; do i=$((i+1)); echo $i >> n; "
-            "sleep 0.02; done; wc -l < n; cat n | md5sum")
+            "sleep 0.02; done; wc -l < n; cat n | md5sum; "
+            "script -qec 'echo shown' /dev/null")
     control = subprocess.run(["sh", "-c", "seq 40 | md5sum"], text=True,
                              capture_output=True).stdout
+    expected = f"40\n{control}shown\n"
     options = {"env": cage.skep.env, "stdout": subprocess.PIPE, "text": True,
                "stdin": subprocess.DEVNULL, "stderr": subprocess.PIPE}
     bombs = [subprocess.Popen(
@@ -183,7 +201,7 @@ def test_fifty_neighbours_do_not_notice(cage, bomb):
         for _ in range(50)]
     for p in neighbours:
         out, err = p.communicate(timeout=120)
-        assert (p.returncode, out) == (0, "40\n" + control), err
+        assert (p.returncode, out) == (0, expected), err
     for p in bombs:
         out, err = p.communicate(timeout=60)
         result = json.loads(out)
