@@ -92,6 +92,13 @@ struct agent_subagents {
 	int64_t total;   /* below one run, over its whole life */
 };
 
+struct agent_compaction {
+	int enabled;
+	int64_t threshold_tokens; /* of a request, at which it is due */
+	int64_t keep_tokens;      /* of the last turns, kept as they are */
+	int64_t summary_tokens;   /* at most */
+};
+
 struct agent {
 	const char *file;   /* the JSON file it was read from */
 	const char *folder; /* absolute; paths are relative to it */
@@ -107,6 +114,7 @@ struct agent {
 	struct text_list outputs; /* normalised; a final '/' is kept */
 	struct text_list tools;
 	struct agent_sandbox sandbox;
+	struct agent_compaction compaction;
 	struct budget budget;
 	struct prices prices;
 	struct named_list variables;

@@ -126,6 +126,28 @@ static const struct table subagents_table = {
     .fields = subagents_fields,
 };
 
+#define COMPACTION(member) .offset = offsetof(struct agent_compaction, member)
+
+static const struct field compaction_fields[] = {
+    {"enabled", FIELD_BOOL, COMPACTION(enabled), .preset = 1,
+	.doc = "false: a transcript is sent whole, however long"},
+    {"threshold_tokens", FIELD_INT, COMPACTION(threshold_tokens), .min = 1000,
+	.max = 100000000, .preset = 240000,
+	.doc = "how long a request may get; nine tenths of the model's window"},
+    {"keep_tokens", FIELD_INT, COMPACTION(keep_tokens), .max = 100000000,
+	.preset = 20000, .doc = "of the last turns, which stay as they are"},
+    {"summary_tokens", FIELD_INT, COMPACTION(summary_tokens), .min = 100,
+	.max = 1000000, .preset = 4000, .doc = "how long a summary may be"},
+    {.name = NULL},
+};
+
+static const struct table compaction_table = {
+    .name = "compaction",
+    .doc = "What becomes of a transcript that outgrows its model.",
+    .bytes = sizeof(struct agent_compaction),
+    .fields = compaction_fields,
+};
+
 #define AGENT(member) .offset = offsetof(struct agent, member)
 
 static const struct field agent_fields[] = {
@@ -156,6 +178,8 @@ static const struct field agent_fields[] = {
     {"tools", FIELD_TEXTS, AGENT(tools), .doc = "what the model may call"},
     {"sandbox", FIELD_OBJECT, AGENT(sandbox), .table = &sandbox_table,
 	.doc = "where commands run"},
+    {"compaction", FIELD_OBJECT, AGENT(compaction), .table = &compaction_table,
+	.doc = "when and how the older part of a transcript is summarised"},
     {"budget", FIELD_OBJECT, AGENT(budget), .table = &agent_budget_table,
 	.doc = "what a run may spend"},
     {"prices", FIELD_OBJECT, FIELD_ASIDE, AGENT(prices), .table = &prices_table,

@@ -333,6 +333,7 @@ const struct run_ports errand_ports = {
     .afford = errand_afford,
     .record = errand_record,
     .call_model = errand_call_model,
+    .compact = errand_compact,
     .build_sandbox = errand_build_sandbox,
     .call_tools = errand_call_tools,
     .collect_outputs = errand_collect_outputs,

@@ -8,6 +8,7 @@
  *
  *	errand_model.c    MODEL     one model turn (with turn.h)
  *	errand_prompt.c             what that turn's model is told (prompt.h)
+ *	errand_compact.c  COMPACTION  a summary takes its older part's place
  *	errand_sandbox.c  SANDBOX   built lazily, at the first tool call
  *	errand_tools.c    TOOLS     calls side by side, answers in their order
  *	errand_outputs.c  OUTPUTS   declared outputs leave the sandbox
@@ -46,6 +47,7 @@ struct sandbox_host;
 struct sched;
 struct text;
 struct toolbox;
+struct usage;
 
 /* Who wants to know what happens; every function may be NULL. */
 struct errand_watch {
@@ -102,6 +104,7 @@ struct errand {
 	unsigned was_surveyed : 1; /* found is what its workspace says */
 	unsigned is_over : 1;      /* ended; waits for its sandbox to go */
 	unsigned is_changed_known : 1;
+	unsigned compaction_failed : 1; /* it goes on as long as it can */
 
 	struct arena keep, scratch;
 	struct task task;
@@ -116,6 +119,7 @@ struct errand {
 	uint64_t model_seq;
 	struct span answer; /* what the model said last, in keep */
 	struct span model_name, request_id;
+	struct error *overflow; /* in keep: the model found it too long */
 
 	struct model_call *model;
 	struct toolbox *toolbox;
@@ -201,9 +205,22 @@ const char *errand_cwd(const struct errand *er);
 int errand_afford(const struct run *run, struct error *e);
 void errand_record(struct run *run, enum run_state from, enum run_state to);
 int errand_call_model(struct run *run, struct error *e);
+int errand_compact(struct run *run, struct error *e);
 int errand_build_sandbox(struct run *run, struct error *e);
 int errand_call_tools(struct run *run, struct error *e);
 int errand_collect_outputs(struct run *run, struct error *e);
+
+/* --- of any model call, be it a turn's or a compaction's --- */
+
+void errand_model_over(struct errand *er);
+void errand_model_placed(void *owner, int has_place);
+void errand_count_tokens(struct errand *er, const struct usage *u);
+
+/* The turn is over: is the next request going to be too long? */
+void errand_note_length(struct errand *er);
+
+/* The model says so, in e: 1 if the run may try once more, shorter. */
+int errand_overflowed(struct errand *er, const struct error *e);
 
 /* Print what happened last to the errand that moved last: for check_dump. */
 void errand_dump(void);

@@ -26,8 +26,8 @@ told_restarted(void *owner)
 		er->supplies->watch->restarted(er);
 }
 
-static void
-told_placed(void *owner, int has_place)
+void
+errand_model_placed(void *owner, int has_place)
 {
 	struct errand *er = owner;
 
@@ -37,16 +37,16 @@ told_placed(void *owner, int has_place)
 		errand_clock_stop(er);
 }
 
-static void
-call_is_over(struct errand *er)
+void
+errand_model_over(struct errand *er)
 {
 	er->model = NULL;
 	errand_clock_run(er);
 	stopwatch_stop(&er->model_time, er->supplies->loop);
 }
 
-static void
-count_tokens(struct errand *er, const struct usage *u)
+void
+errand_count_tokens(struct errand *er, const struct usage *u)
 {
 	er->last = (struct call_tokens){
 	    .input = u->input_tokens,
@@ -89,10 +89,11 @@ done(void *owner, const struct model_result *r)
 	struct text said;
 	struct error e;
 
-	call_is_over(er);
+	errand_model_over(er);
+	er->overflow = NULL; /* it fits */
 	trace(&er->trace, EV_MODEL_CALL, (int32_t)r->attempts,
 	    (int64_t)r->timing.total_ms);
-	count_tokens(er, &r->reply->usage);
+	errand_count_tokens(er, &r->reply->usage);
 	remember(er, &er->model_name, text_span(&r->reply->model));
 	remember(er, &er->request_id, r->request_id);
 	text_init(&said, LIMIT_ANSWER);
@@ -125,19 +126,20 @@ failed(void *owner, const struct model_failure *f)
 {
 	struct errand *er = owner;
 
-	call_is_over(er);
+	errand_model_over(er);
 	trace(&er->trace, EV_MODEL_CALL, (int32_t)f->attempts,
 	    (int64_t)f->timing.total_ms);
 	if (f->usage.known)
-		count_tokens(er, &f->usage);
+		errand_count_tokens(er, &f->usage);
 	remember(er, &er->request_id, f->request_id);
-	errand_fail(er, &f->error, ERROR_MODEL_UNAVAILABLE);
+	if (!f->is_too_long || !errand_overflowed(er, &f->error))
+		errand_fail(er, &f->error, ERROR_MODEL_UNAVAILABLE);
 }
 
 static const struct model_call_ops ops = {
     .text = told_text,
     .restarted = told_restarted,
-    .placed = told_placed,
+    .placed = errand_model_placed,
     .done = done,
     .failed = failed,
 };
@@ -151,19 +153,24 @@ errand_call_model(struct run *run, struct error *e)
 	struct model_request q = {
 	    .model = span_of(role->agent->model.name),
 	    .instructions = er->prompt,
-	    .items = er->transcript.json,
-	    .nitems = er->transcript.n,
 	    .tools = role->spec,
 	    .ntools = role->specs,
 	    .settings = role->agent->model.settings,
 	    .schema = role->agent->answer_schema,
 	    .cache_key = span_of(role->agent->digest),
+	    .compact_tokens =
+		role->agent->compaction.enabled
+		    ? (uint64_t)role->agent->compaction.threshold_tokens
+		    : 0,
 	    .stream = 1,
 	};
 
 	/* The turn before this one is over: so is its memory. */
 	turn_init(&er->turn);
 	arena_release(&er->scratch);
+	(void)transcript_forget(&er->transcript); /* else all is sent again */
+	q.items = er->transcript.json;
+	q.nitems = er->transcript.n;
 	if (er->spent.turns == 1 && s->watch->started != NULL)
 		s->watch->started(er);
 	if (s->watch->turn_started != NULL)

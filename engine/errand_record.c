@@ -59,10 +59,14 @@ record_items(struct errand *er)
 {
 	struct transcript *tr = &er->transcript;
 
+	if (tr->note.n > 0)
+		store_item_add(er->supplies->store, er->number, ++tr->stored,
+		    tr->note_entry.turn, tr->note_entry.at_ms, tr->note);
+	tr->note.n = 0;
 	for (; tr->recorded < tr->n; tr->recorded++)
-		store_item_add(er->supplies->store, er->number,
-		    tr->recorded + 1, tr->entry[tr->recorded].turn,
-		    tr->entry[tr->recorded].at_ms, tr->json[tr->recorded]);
+		store_item_add(er->supplies->store, er->number, ++tr->stored,
+		    tr->entry[tr->recorded].turn, tr->entry[tr->recorded].at_ms,
+		    tr->json[tr->recorded]);
 }
 
 /* The model call of the turn that was just entered, and its end. */
@@ -80,13 +84,13 @@ record_model_call(struct errand *er, enum run_state to, int64_t now)
 		    ok ? "answered" : run_state_name(to),
 		    ok ? (struct span){NULL, 0} : span_of(why->text), now);
 	}
-	if (to != RUN_MODEL)
+	if (!run_state_calls_model(to))
 		return;
 	er->call_open = 1;
 	er->model_seq = ++er->calls;
-	store_call_begin(s->store, er->number, er->model_seq, "model",
-	    er->spent.turns, span_of(er->role->agent->model.name),
-	    (struct span){NULL, 0}, now);
+	store_call_begin(s->store, er->number, er->model_seq,
+	    run_state_name(to), er->spent.turns,
+	    span_of(er->role->agent->model.name), (struct span){NULL, 0}, now);
 }
 
 static void
@@ -263,6 +267,6 @@ errand_record(struct run *run, enum run_state from, enum run_state to)
 		return;
 	}
 	store_run_state(s->store, er->number, to, now);
-	if (to == RUN_MODEL || to == RUN_SANDBOX)
+	if (run_state_calls_model(to) || to == RUN_SANDBOX)
 		errand_clock_stop(er); /* until it passes the gate */
 }

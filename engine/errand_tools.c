@@ -32,6 +32,7 @@ all_answered(struct errand *er)
 	}
 	if (er->supplies->watch->turn_finished != NULL)
 		er->supplies->watch->turn_finished(er);
+	errand_note_length(er);
 	run_post(er->run, RUN_EV_RESULTS);
 }
 

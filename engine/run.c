@@ -30,7 +30,7 @@ enter_model(struct run *run)
 {
 	if (run->ports->afford(run, &run->error) == -1)
 		return enter(run, RUN_FAILED);
-	return enter(run, RUN_MODEL);
+	return enter(run, run->needs_compaction ? RUN_COMPACTION : RUN_MODEL);
 }
 
 static enum run_next
@@ -48,6 +48,10 @@ decide_queued(struct run *run)
 static enum run_next
 decide_model(struct run *run)
 {
+	if (take(run, RUN_EV_TOO_LONG)) {
+		run->needs_compaction = 1;
+		return enter_model(run);
+	}
 	if (take(run, RUN_EV_CALLS)) {
 		if (run->needs_sandbox && !run->has_sandbox)
 			return enter(run, RUN_SANDBOX);
@@ -63,6 +67,15 @@ decide_model(struct run *run)
 		return enter(run, RUN_OUTPUTS);
 	}
 	return RUN_WAIT;
+}
+
+static enum run_next
+decide_compaction(struct run *run)
+{
+	if (!take(run, RUN_EV_COMPACTED))
+		return RUN_WAIT;
+	run->needs_compaction = 0;
+	return enter_model(run);
 }
 
 static enum run_next
@@ -121,6 +134,12 @@ static int
 act_model(struct run *run)
 {
 	return run->ports->call_model(run, &run->error);
+}
+
+static int
+act_compaction(struct run *run)
+{
+	return run->ports->compact(run, &run->error);
 }
 
 static int
@@ -273,6 +292,12 @@ run_set_tells_changes(struct run *run, int tells)
 	run->tells_changes = tells != 0;
 }
 
+void
+run_set_needs_compaction(struct run *run)
+{
+	run->needs_compaction = 1;
+}
+
 enum run_state
 run_state(const struct run *run)
 {
@@ -326,6 +351,12 @@ run_state_is_end(enum run_state state)
 {
 	CHECK(state < RUN_NSTATES);
 	return states[state].edges == 0;
+}
+
+int
+run_state_calls_model(enum run_state state)
+{
+	return state == RUN_MODEL || state == RUN_COMPACTION;
 }
 
 int

@@ -34,15 +34,17 @@ enum run_state {
 };
 
 enum run_event {
-	RUN_EV_SLOT = 1 << 0,      /* the scheduler has room for this run */
-	RUN_EV_CALLS = 1 << 1,     /* the model asked for tool calls */
-	RUN_EV_STOP = 1 << 2,      /* the model said it is done */
-	RUN_EV_READY = 1 << 3,     /* its sandbox is up */
-	RUN_EV_RESULTS = 1 << 4,   /* every tool call has a result */
-	RUN_EV_COLLECTED = 1 << 5, /* every output has left the sandbox */
-	RUN_EV_RECORD = 1 << 6,    /* something to record; no state changes */
-	RUN_EV_ERROR = 1 << 7,     /* run_error() was filled in */
-	RUN_EV_CANCEL = 1 << 8,    /* stop; wins over everything else */
+	RUN_EV_SLOT = 1 << 0,       /* the scheduler has room for this run */
+	RUN_EV_CALLS = 1 << 1,      /* the model asked for tool calls */
+	RUN_EV_STOP = 1 << 2,       /* the model said it is done */
+	RUN_EV_READY = 1 << 3,      /* its sandbox is up */
+	RUN_EV_RESULTS = 1 << 4,    /* every tool call has a result */
+	RUN_EV_COLLECTED = 1 << 5,  /* every output has left the sandbox */
+	RUN_EV_RECORD = 1 << 6,     /* something to record; no state changes */
+	RUN_EV_ERROR = 1 << 7,      /* run_error() was filled in */
+	RUN_EV_CANCEL = 1 << 8,     /* stop; wins over everything else */
+	RUN_EV_TOO_LONG = 1 << 9,   /* the transcript exceeds the model */
+	RUN_EV_COMPACTED = 1 << 10, /* as far as it can be, it is shorter */
 };
 
 /*
@@ -58,6 +60,7 @@ struct run_ports {
 	void (*record)(struct run *run, enum run_state from, enum run_state to);
 
 	int (*call_model)(struct run *run, struct error *e);
+	int (*compact)(struct run *run, struct error *e);
 	int (*build_sandbox)(struct run *run, struct error *e);
 	int (*call_tools)(struct run *run, struct error *e);
 	int (*collect_outputs)(struct run *run, struct error *e);
@@ -86,6 +89,9 @@ void run_post_error(struct run *run, const struct error *e);
  */
 void run_set_needs_sandbox(struct run *run, int needed);
 void run_set_has_outputs(struct run *run, int has);
+
+/* Before the next turn, the transcript is to be shortened. */
+void run_set_needs_compaction(struct run *run);
 void run_set_sandbox_first(struct run *run, int first);
 
 /* It works in a sandbox that is up already and belongs to another run. */
@@ -104,6 +110,9 @@ const char *run_state_meaning(enum run_state state);
 /* RUN_NSTATES when name is none of ours. */
 enum run_state run_state_from_name(const char *name);
 int run_state_is_end(enum run_state state);
+
+/* Is a model called in it, so that it needs a place among such calls? */
+int run_state_calls_model(enum run_state state);
 
 /* May a run go from one state to another? */
 int run_state_leads_to(enum run_state from, enum run_state to);

@@ -45,13 +45,14 @@ struct run {
 	struct gate_ticket model;    /* held while a model call is in flight */
 	struct gate_ticket sandbox;  /* held while a sandbox is alive */
 
-	unsigned entered : 1;       /* the state's act is still to come */
-	unsigned has_sandbox : 1;   /* one is up */
-	unsigned needs_sandbox : 1; /* set by the model's last reply */
-	unsigned has_outputs : 1;   /* the agent declares outputs */
-	unsigned depth : 8;         /* below a task's run */
-	unsigned sandbox_first : 1; /* up before the first model call */
-	unsigned tells_changes : 1; /* what changed in its sandbox, if any */
+	unsigned entered : 1;          /* the state's act is still to come */
+	unsigned has_sandbox : 1;      /* one is up */
+	unsigned needs_sandbox : 1;    /* set by the model's last reply */
+	unsigned has_outputs : 1;      /* the agent declares outputs */
+	unsigned depth : 8;            /* below a task's run */
+	unsigned sandbox_first : 1;    /* up before the first model call */
+	unsigned tells_changes : 1;    /* what changed in its sandbox, if any */
+	unsigned needs_compaction : 1; /* before its next turn */
 
 	struct error error; /* why it failed, if it did */
 };

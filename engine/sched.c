@@ -154,7 +154,7 @@ act_on(struct sched *s, struct run *run)
 	run->entered = 0;
 	if (s->draining && run->depth == 0 && !is_way_out(run->state))
 		list_append(&s->lists.parked, &run->in_touched);
-	else if (run->state == RUN_MODEL)
+	else if (run_state_calls_model(run->state))
 		gate_ask(&s->models, &run->model, passed_model);
 	else if (run->state == RUN_SANDBOX)
 		gate_ask(
@@ -412,7 +412,8 @@ sched_sandboxes_peak(const struct sched *s)
 int
 sched_run_waits(const struct run *run)
 {
-	return (run->state == RUN_MODEL && !gate_holds(&run->model)) ||
+	return (run_state_calls_model(run->state) &&
+		   !gate_holds(&run->model)) ||
 	       (run->state == RUN_SANDBOX && !gate_holds(&run->sandbox));
 }
 

@@ -8,11 +8,14 @@
 #include "engine/base/pool.h"
 
 #define SIZE_FIRST 16
+#define KEEP_MAX (2 * LIMIT_TRANSCRIPT)
 
 void
 transcript_init(struct transcript *t, struct arena *keep)
 {
 	*t = (struct transcript){.keep = keep};
+	arena_init(&t->own[0], KEEP_MAX);
+	arena_init(&t->own[1], KEEP_MAX);
 }
 
 void
@@ -20,7 +23,9 @@ transcript_release(struct transcript *t)
 {
 	pool_give(t->json);
 	pool_give(t->entry);
-	*t = (struct transcript){.keep = t->keep};
+	arena_release(&t->own[0]);
+	arena_release(&t->own[1]);
+	transcript_init(t, t->keep);
 }
 
 /* A larger block with the old one's content; NULL when there is none. */
@@ -76,5 +81,90 @@ transcript_add(
 	t->entry[t->n] = (struct transcript_entry){turn, at_ms};
 	t->n++;
 	t->bytes += json.n;
+	return 0;
+}
+
+/* --- compaction --- */
+
+/* Copy the survivors of a replacement to arena to; -1: no memory. */
+static int
+copy_items(const struct transcript *t, size_t from, size_t to,
+    struct arena *into, struct span *copy)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		if (i >= from && i < to)
+			continue;
+		copy[i] = arena_span(into, t->json[i]);
+		if (copy[i].p == NULL)
+			return -1;
+	}
+	return 0;
+}
+
+/* Close the gap [from, to) but for room items, which the caller fills. */
+static void
+close_gap(struct transcript *t, const struct span *copy, size_t from, size_t to,
+    size_t room)
+{
+	size_t n = from;
+
+	for (size_t i = 0; i < from; i++)
+		t->json[i] = copy[i];
+	n += room;
+	for (size_t i = to; i < t->n; i++, n++) {
+		t->json[n] = copy[i];
+		t->entry[n] = t->entry[i];
+	}
+	t->n = t->recorded = n;
+}
+
+int
+transcript_replace(struct transcript *t, size_t from, size_t to,
+    struct span item, struct span note, uint32_t turn, int64_t at_ms)
+{
+	struct arena *fresh = t->keep == &t->own[0] ? &t->own[1] : &t->own[0];
+	size_t room = item.n > 0;
+	struct span *copy, put, kept;
+
+	CHECK(from < to && to <= t->n && t->recorded == t->n);
+	CHECK(t->note.n == 0);
+	copy = pool_take(t->n * sizeof *copy, NULL);
+	put = arena_span(fresh, item);
+	kept = arena_span(fresh, note);
+	if (copy == NULL || put.p == NULL || kept.p == NULL ||
+	    copy_items(t, from, to, fresh, copy) == -1) {
+		pool_give(copy);
+		arena_release(fresh);
+		return -1;
+	}
+	close_gap(t, copy, from, to, room);
+	pool_give(copy);
+	if (room > 0) {
+		t->json[from] = put;
+		t->entry[from] = (struct transcript_entry){turn, at_ms};
+	}
+	t->note = kept;
+	t->note_entry = (struct transcript_entry){turn, at_ms};
+	t->bytes = 0;
+	for (size_t i = 0; i < t->n; i++)
+		t->bytes += t->json[i].n;
+	if (t->keep == &t->own[0] || t->keep == &t->own[1])
+		arena_release(t->keep);
+	t->keep = fresh;
+	return 0;
+}
+
+int
+transcript_forget(struct transcript *t)
+{
+	struct span none = {"", 0};
+	size_t n = t->forgotten;
+
+	t->forgotten = 0;
+	if (n == 0)
+		return 0;
+	if (transcript_replace(t, 0, n, none, none, 0, 0) == -1)
+		return -1;
+	t->is_begun_by_server = 1;
 	return 0;
 }

@@ -36,6 +36,8 @@ take_item(struct turn *t, struct span json, struct transcript *tr,
 	}
 	if (item.kind == ITEM_MESSAGE)
 		item_add_text(&item, said);
+	if (item.kind == ITEM_COMPACTION)
+		tr->forgotten = tr->n - 1; /* it stands for what was before */
 	if (item_part(item.kind) != ITEM_PART_CALL)
 		return 0;
 	if (t->calls == LIMIT_TOOL_CALLS_PER_TURN)

@@ -166,12 +166,30 @@ add_parts(const struct item *it, const char *const *types, const char *key,
 	return found;
 }
 
+/* Append a member that is a string. */
+static int
+add_member(const struct item *it, const char *key, struct text *t)
+{
+	struct json_doc d;
+	struct error e;
+	int v = -1;
+
+	json_doc_init(&d);
+	if (json_parse(&d, it->json, 0, &e) == 0)
+		v = json_get(&d, 0, key);
+	json_string_add(&d, v, t);
+	json_doc_release(&d);
+	return v != -1;
+}
+
 int
 item_add_text(const struct item *it, struct text *t)
 {
 	static const char *const types[] = {
 	    "output_text", "input_text", "text", NULL};
 
+	if (it->kind == ITEM_COMPACTION)
+		return add_member(it, "summary", t);
 	return add_parts(it, types, "text", t);
 }
 

@@ -71,7 +71,10 @@ int item_read(struct item *it, const struct json_doc *d, int object,
  */
 void item_add_payload(const struct item *it, struct text *t);
 
-/* Append what a message says (output_text, input_text parts); 1 if any. */
+/*
+ * Append what a message says (output_text, input_text parts), or what our own
+ * compaction wrote; 1 if any.
+ */
 int item_add_text(const struct item *it, struct text *t);
 
 /* Append a message's refusal; 1 if it has one. */

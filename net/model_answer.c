@@ -182,6 +182,7 @@ reply_end(struct model_answer *a, struct attempt_end *end)
 	const struct model_reply *r = &a->reply;
 
 	end->error = r->error;
+	end->is_too_long = r->is_too_long;
 	end->c.event = r->error.code == ERROR_MODEL_PROTOCOL ? RETRY_EV_PROTOCOL
 							     : RETRY_EV_SAID;
 	end->c.said = r->error.code;
@@ -257,6 +258,9 @@ status_end(struct model_answer *a, struct attempt_end *end)
 		    (int)a->place.n, a->place.p);
 	provider_read_error(
 	    a->status, text_span(&a->body), &end->error, &end->c.is_final);
+	end->is_too_long =
+	    (a->status == 400 || a->status == 413 || a->status == 422) &&
+	    provider_is_too_long(text_span(&a->body));
 	return -1;
 }
 

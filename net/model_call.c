@@ -136,6 +136,7 @@ give_up(struct model_call *call, const struct retry_verdict *v)
 	    .attempts = call->attempt,
 	    .status = call->status,
 	    .usage = call->usage,
+	    .is_too_long = call->is_too_long,
 	};
 	struct span origin = http_origin_text(call->ep->origin);
 	struct span target = call->ep->target;
@@ -170,6 +171,7 @@ attempt_over(struct model_call *call, struct attempt_end *end)
 	if (os->random(&end->c.random, sizeof end->c.random) == -1)
 		end->c.random = UINT32_MAX;
 	call->trouble = end->error;
+	call->is_too_long = end->is_too_long;
 	scrub(call->ep, &call->trouble);
 	retry_decide(&call->ep->set.retry, &end->c, &v);
 	if (v.lowers_limit && end->c.event == RETRY_EV_SAID)

@@ -82,6 +82,7 @@ struct model_failure {
 	int status;             /* of the last answer; 0: none */
 	struct span request_id; /* borrowed */
 	struct usage usage;     /* of the last attempt, as far as known */
+	int is_too_long;        /* the request exceeds the model's window */
 	struct model_timing timing;
 };
 

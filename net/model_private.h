@@ -80,12 +80,14 @@ struct model_call {
 	struct text request_id;
 	struct usage usage;
 	struct error trouble; /* of the last attempt; NONE: none yet */
+	int is_too_long;      /* the same */
 };
 
 /* What became of an attempt, in the words of the retry table. */
 struct attempt_end {
 	struct retry_case c;
 	struct error error;
+	int is_too_long; /* as in struct model_failure */
 };
 
 /* --- model_answer.c --- */

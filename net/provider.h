@@ -62,6 +62,11 @@ struct model_request {
 	struct span cache_key; /* prompt_cache_key, or empty */
 	struct span previous_response_id;
 	uint64_t max_output_tokens; /* 0: not limited by us */
+	/*
+	 * Where the server can do it, it makes one compaction item of what
+	 * lies before, once a request has that many tokens; 0: never.
+	 */
+	uint64_t compact_tokens;
 	int stream;
 };
 
@@ -135,6 +140,7 @@ struct model_reply {
 	 */
 	struct error error;
 	int is_final;
+	int is_too_long; /* the request does not fit the model's window */
 	int refused;
 	int stop;        /* enum reply_stop, of dialects that say it early */
 	int done_marked; /* "[DONE]" came */
@@ -197,5 +203,8 @@ struct span reply_item(const struct model_reply *r, unsigned i);
  */
 void provider_read_error(
     int status, struct span body, struct error *e, int *is_final);
+
+/* Does such a body say that the request is longer than the model's window? */
+int provider_is_too_long(struct span body);
 
 #endif

@@ -230,6 +230,10 @@ reply_stopped(struct model_reply *r)
 	switch ((enum reply_stop)r->stop) {
 	case STOP_LENGTH:
 		return reply_incomplete(r, span_of("max_output_tokens"));
+	case STOP_WINDOW:
+		r->is_too_long = 1;
+		return reply_incomplete(
+		    r, span_of("model_context_window_exceeded"));
 	case STOP_FILTER:
 		return reply_incomplete(r, span_of("content_filter"));
 	case STOP_REFUSAL:

@@ -80,6 +80,53 @@ provider_error_code(const struct json_doc *d, int v, int *is_final)
 	return row == -1 ? ERROR_MODEL_UNAVAILABLE : names[row].code;
 }
 
+/* Not all servers have a code for it; these words are the others'. */
+static int
+tells_too_long(struct span message)
+{
+	static const char *const words[] = {"maximum context length",
+	    "context window", "context length", "prompt is too long",
+	    "input is too long", "available context size"};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+		if (span_search(message, span_of(words[i]), 0) < message.n)
+			return 1;
+	return 0;
+}
+
+int
+provider_says_too_long(const struct json_doc *d, int v)
+{
+	static const char *const members[] = {"code", "type"};
+
+	for (int i = 0; i < 2; i++) {
+		int name = json_get(d, v, members[i]);
+
+		if (json_is(d, name, "context_length_exceeded") ||
+		    json_is(d, name, "exceed_context_size_error"))
+			return 1;
+	}
+	if (json_type(d, v) != JSON_STRING)
+		v = json_get(d, v, "message");
+	return json_type(d, v) == JSON_STRING &&
+	       tells_too_long(json_inner(d, v));
+}
+
+int
+provider_is_too_long(struct span body)
+{
+	struct json_doc d;
+	struct error e;
+	int is = 0;
+
+	json_doc_init(&d);
+	if (json_parse(&d, body, 0, &e) == 0)
+		is = provider_says_too_long(&d, json_get(&d, 0, "error")) ||
+		     provider_says_too_long(&d, 0);
+	json_doc_release(&d);
+	return is;
+}
+
 static void
 add_message(const struct json_doc *d, int error, struct text *t)
 {

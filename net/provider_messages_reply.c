@@ -48,9 +48,10 @@ note_stop(struct model_reply *r, int v)
 {
 	if (json_type(&r->doc, v) != JSON_STRING)
 		return;
-	if (json_is(&r->doc, v, "max_tokens") ||
-	    json_is(&r->doc, v, "model_context_window_exceeded"))
+	if (json_is(&r->doc, v, "max_tokens"))
 		r->stop = STOP_LENGTH;
+	else if (json_is(&r->doc, v, "model_context_window_exceeded"))
+		r->stop = STOP_WINDOW;
 	else if (json_is(&r->doc, v, "refusal"))
 		r->stop = STOP_REFUSAL;
 	else

@@ -55,6 +55,9 @@ void reply_note(const struct model_reply *r, int v, struct text *t);
 /* A token count, never negative. */
 uint64_t reply_tokens(const struct model_reply *r, int v);
 
+/* An {code, type, message} object says that the model's window is too small. */
+int provider_says_too_long(const struct json_doc *d, int v);
+
 /* What an {code, type, message} object means; *is_final as in the header. */
 enum error_code provider_error_code(
     const struct json_doc *d, int v, int *is_final);
@@ -64,6 +67,7 @@ enum reply_stop {
 	STOP_NONE, /* not said yet */
 	STOP_DONE,
 	STOP_LENGTH,
+	STOP_WINDOW,
 	STOP_FILTER,
 	STOP_REFUSAL,
 };

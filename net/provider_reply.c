@@ -192,6 +192,7 @@ reply_said_error(struct model_reply *r, int v)
 	enum error_code code = provider_error_code(&r->doc, v, &is_final);
 	struct span name;
 
+	r->is_too_long = provider_says_too_long(&r->doc, v);
 	text_clear(&r->told);
 	if (json_type(&r->doc, v) == JSON_STRING) {
 		name = (struct span){"error", 5};

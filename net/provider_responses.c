@@ -154,6 +154,17 @@ write_limit(struct json_writer *w, const struct extras *s,
 		json_put_uint(w, "max_output_tokens", limit);
 }
 
+static void
+write_compaction(struct json_writer *w, uint64_t tokens)
+{
+	json_put_array(w, "context_management");
+	json_write_object(w);
+	json_put_str(w, "type", "compaction");
+	json_put_uint(w, "compact_threshold", tokens);
+	json_write_end(w);
+	json_write_end(w);
+}
+
 static int
 build(const struct model_request *q, struct text *body, struct error *e)
 {
@@ -171,6 +182,8 @@ build(const struct model_request *q, struct text *body, struct error *e)
 	if (q->previous_response_id.n > 0)
 		json_put_span(
 		    &w, "previous_response_id", q->previous_response_id);
+	if (q->compact_tokens > 0 && extras_get(&s, "context_management") == -1)
+		write_compaction(&w, q->compact_tokens);
 	json_put_bool(&w, "stream", q->stream);
 	json_put_array(&w, "input");
 	for (size_t i = 0; i < q->nitems; i++)

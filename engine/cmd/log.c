@@ -30,7 +30,9 @@ add_for_people(const struct store_row_item *row, struct text *out)
 		text_add(&text, row->json);
 		item.type = span_of("item");
 		item.role = item.name = (struct span){NULL, 0};
-	} else if (item.kind != ITEM_MESSAGE || !item_add_text(&item, &text)) {
+	} else if ((item.kind != ITEM_MESSAGE &&
+		       item.kind != ITEM_COMPACTION) ||
+		   !item_add_text(&item, &text)) {
 		item_add_payload(&item, &text);
 	}
 	text_printf(out, "--- turn %llu, ", (unsigned long long)row->turn);

@@ -400,6 +400,35 @@ error_bodies_are_classified(void **state)
 	}
 }
 
+static void
+bodies_tell_what_is_too_long(void **state)
+{
+	static const struct {
+		const char *body;
+		int is;
+	} cases[] = {
+	    {"{\"error\":{\"code\":\"context_length_exceeded\"}}", 1},
+	    {"{\"error\":{\"type\":\"exceed_context_size_error\"}}", 1},
+	    {"{\"error\":{\"type\":\"invalid_request_error\",\"message\":"
+	     "\"prompt is too long: 9 tokens > 8 maximum\"}}",
+		1},
+	    {"{\"object\":\"error\",\"message\":\"This model's maximum "
+	     "context length is 9\",\"code\":400}",
+		1},
+	    {"{\"error\":\"the context window is full\"}", 1},
+	    {"{\"error\":{\"code\":\"invalid_prompt\",\"message\":"
+	     "\"too long a name\"}}",
+		0},
+	    {"maximum context length", 0},
+	    {"", 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+		assert_int_equal(
+		    provider_is_too_long(span_of(cases[i].body)), cases[i].is);
+}
+
 static int
 setup(void **state)
 {
@@ -432,6 +461,7 @@ main(void)
 	    cmocka_unit_test(a_request_over_its_ceiling_is_an_error),
 	    cmocka_unit_test(plain_answers_are_read_too),
 	    cmocka_unit_test(ceilings_on_calls_and_arguments_hold),
+	    cmocka_unit_test(bodies_tell_what_is_too_long),
 	    cmocka_unit_test(error_bodies_are_classified),
 	};
 

@@ -134,6 +134,14 @@ call_model(struct run *run, struct error *e)
 }
 
 static int
+compact(struct run *run, struct error *e)
+{
+	(void)run, (void)e;
+	note('C');
+	return 0;
+}
+
+static int
 build_sandbox(struct run *run, struct error *e)
 {
 	(void)run, (void)e;
@@ -168,6 +176,7 @@ static const struct run_ports ports = {
     .afford = afford,
     .record = record,
     .call_model = call_model,
+    .compact = compact,
     .build_sandbox = build_sandbox,
     .call_tools = call_tools,
     .collect_outputs = collect_outputs,

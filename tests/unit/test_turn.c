@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -170,10 +171,59 @@ a_transcript_grows_and_ends(void **state)
 
 #define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
+/* Items as one string, for comparing. */
+static const char *
+all(void)
+{
+	static char s[256];
+	size_t n = 0;
+
+	for (size_t i = 0; i < transcript.n; i++)
+		n += (size_t)snprintf(s + n, sizeof s - n, "%.*s@%u ",
+		    (int)transcript.json[i].n, transcript.json[i].p,
+		    transcript.entry[i].turn);
+	return s;
+}
+
+static void
+what_is_replaced_is_gone_and_what_stays_is_moved(void **state)
+{
+	(void)state;
+	for (uint32_t i = 0; i < 5; i++) {
+		char json[2] = {(char)('a' + i), '\0'};
+
+		assert_int_equal(
+		    transcript_add(&transcript, span_of(json), i, i), 0);
+	}
+	transcript.recorded = 5;
+	assert_int_equal(transcript_replace(&transcript, 1, 4, span_of("S"),
+			     span_of("note"), 4, 9),
+	    0);
+	assert_string_equal(all(), "a@0 S@4 e@4 ");
+	assert_int_equal(transcript.bytes, 3);
+	assert_int_equal(transcript.recorded, 3);
+	assert_true(span_is(transcript.note, "note"));
+	transcript.note.n = 0;
+
+	/* Again, from its own memory; and then without anything instead. */
+	assert_int_equal(transcript_replace(&transcript, 0, 2, span_of("T"),
+			     span_of("more"), 5, 9),
+	    0);
+	transcript.note.n = 0;
+	assert_int_equal(transcript_add(&transcript, span_of("f"), 6, 9), 0);
+	assert_string_equal(all(), "T@5 e@4 f@6 ");
+	transcript.recorded = 3;
+	transcript.forgotten = 2;
+	assert_int_equal(transcript_forget(&transcript), 0);
+	assert_string_equal(all(), "f@6 ");
+	assert_true(transcript.is_begun_by_server);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest cases[] = {
+	    CASE(what_is_replaced_is_gone_and_what_stays_is_moved),
 	    CASE(an_answer_in_several_messages_is_one_text),
 	    CASE(items_are_kept_byte_for_byte),
 	    CASE(answers_follow_in_the_order_of_the_calls),
