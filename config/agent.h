@@ -15,6 +15,7 @@
 #include "config/budget.h"
 #include "config/manifest.h"
 #include "config/secret_ref.h"
+#include "config/skills.h"
 #include "config/text_list.h"
 #include "engine/base/hash.h"
 
@@ -111,6 +112,7 @@ struct agent {
 	const struct manifest *manifest; /* NULL: an empty workspace */
 	const char *cwd; /* below the root of the workspace; NULL: the root */
 	int agents_md;   /* AGENTS.md files go into the prompt */
+	struct skills skills;
 	struct text_list outputs; /* normalised; a final '/' is kept */
 	struct text_list tools;
 	struct agent_sandbox sandbox;

@@ -79,7 +79,7 @@ const struct option_spec options_exec[] = {
 
 const struct option_spec options_check[] = {
     {"kind", 0, OPTION_TEXT, 0,
-	"agent|manifest|profile|policy|tasks|settings|mock|json",
+	"agent|manifest|profile|policy|tasks|settings|mock|skill|json",
 	"what the files are; else by \"$schema\", name and content"},
     FLAG("effective", 0,
 	"print each file after defaults and inheritance, with its digest"),

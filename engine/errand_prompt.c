@@ -103,6 +103,7 @@ errand_write_prompt(struct errand *er, struct error *e)
 	if (expand_instructions(er, e) == -1)
 		return -1;
 	facts.instructions = er->instructions;
+	facts.cwd = errand_cwd(er);
 	text_init(&text, PROMPT_MAX);
 	answer = prompt_write(&facts, &text, e);
 	if (answer == 0) {

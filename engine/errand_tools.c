@@ -89,8 +89,10 @@ errand_call_tools(struct run *run, struct error *e)
 {
 	struct errand *er = run_owner(run);
 	struct supplies *s = er->supplies;
-	struct tool_host host = {
-	    .sandbox = lend_sandbox, .owner = er, .cwd = errand_cwd(er)};
+	struct tool_host host = {.sandbox = lend_sandbox,
+	    .owner = er,
+	    .cwd = errand_cwd(er),
+	    .skills = &er->role->agent->skills};
 
 	errand_clock_run(er);
 	if (er->toolbox == NULL) {

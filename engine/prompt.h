@@ -39,6 +39,7 @@ struct text;
 struct prompt_facts {
 	const struct role *role;
 	struct span instructions;         /* the agent's, with names replaced */
+	const char *cwd;                  /* of the run; NULL: the root */
 	const struct survey_found *found; /* NULL: nothing was looked at */
 };
 

@@ -50,6 +50,9 @@ add_tools(struct role *role, struct error *e)
 	for (unsigned i = 0; i < names->n; i++)
 		if (toolset_add(&role->toolset, names->at[i], e) == -1)
 			return -1;
+	if (role->agent->skills.source == SKILLS_LAZY &&
+	    toolset_add(&role->toolset, "load_skill", e) == -1)
+		return -1;
 	role->specs = toolset_specs(
 	    &role->toolset, provider->has_native_tools, role->spec);
 	return 0;
@@ -59,8 +62,9 @@ add_tools(struct role *role, struct error *e)
 static int
 write_prompt(struct role *role, struct error *e)
 {
-	struct prompt_facts facts = {
-	    .role = role, .instructions = role->agent->instructions};
+	struct prompt_facts facts = {.role = role,
+	    .instructions = role->agent->instructions,
+	    .cwd = role->agent->cwd};
 
 	text_init(&role->prompt, PROMPT_MAX);
 	return vars_occur(facts.instructions)

@@ -10,5 +10,6 @@ extern const struct tool tool_write_stdin;
 extern const struct tool tool_shell;
 extern const struct tool tool_apply_patch;
 extern const struct tool tool_view_image;
+extern const struct tool tool_load_skill;
 
 #endif

@@ -13,6 +13,7 @@ static const struct tool *const builtins[] = {
     &tool_shell,
     &tool_apply_patch,
     &tool_view_image,
+    &tool_load_skill,
 };
 
 #define BUILTINS (sizeof builtins / sizeof builtins[0])
@@ -63,7 +64,7 @@ int
 toolset_add(struct toolset *set, const char *name, struct error *e)
 {
 	const struct tool *tool = find(span_of(name));
-	char known[200] = "";
+	char known[400] = "";
 	size_t n = 0;
 
 	for (size_t i = 0; tool == NULL && i < BUILTINS; i++)

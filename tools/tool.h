@@ -27,6 +27,7 @@
 struct error;
 struct loop;
 struct sandbox;
+struct skills;
 struct tool;
 struct tool_call;
 struct toolbox;
@@ -89,6 +90,8 @@ struct tool_host {
 	void *owner;
 	/* Where relative paths start, below the root; NULL: there.  Kept. */
 	const char *cwd;
+	/* Those that load_skill may load; NULL: none.  Kept. */
+	const struct skills *skills;
 };
 
 /* Keeps set; copies host.  NULL and *e (FULL). */

@@ -12,6 +12,7 @@
 #include "config/mock.h"
 #include "config/profile.h"
 #include "config/settings.h"
+#include "config/skill.h"
 #include "config/source.h"
 #include "config/table.h"
 #include "config/task.h"
@@ -145,6 +146,18 @@ check_settings(struct cli *cli, const char *path, struct complaints *c,
 		*out = (struct checked){&settings_table, s};
 }
 
+/* A folder, or the SKILL.md in it. */
+static void
+check_skill(struct cli *cli, const char *path, struct complaints *c)
+{
+	struct span s = span_of(path), end = span_of("/" SKILL_FILE);
+
+	if (span_has_suffix(s, end))
+		path = arena_strndup(&cli->arena, path, s.n - end.n);
+	if (path != NULL)
+		skill_folder_check(&cli->arena, path, c);
+}
+
 static void
 check_as(struct cli *cli, enum kind kind, const char *path,
     struct complaints *c, struct checked *out)
@@ -175,6 +188,9 @@ check_as(struct cli *cli, enum kind kind, const char *path,
 		break;
 	case KIND_MOCK:
 		mock_script_release(mock_script_load(&cli->arena, path, c));
+		break;
+	case KIND_SKILL:
+		check_skill(cli, path, c);
 		break;
 	case KIND_JSON:
 		check_json(path, c);
@@ -320,8 +336,8 @@ const struct command cmd_check = {
     .summary = "say whether files are valid",
     .arguments = "FILE...",
     .text =
-	"Agents, manifests, profiles, task files, settings and mock scripts "
-	"are checked against what skep would do with them; any other JSON "
+	"Agents, manifests, profiles, task files, settings, mock scripts and "
+	"folders of skills are checked against what skep would do with them; any other JSON "
 	"against RFC 8259. Each fault is one line: FILE:LINE:COLUMN: what is "
 	"wrong; what to do.\n"
 	"Exit status: 0 all are valid, 65 one is not, 66 one is missing.",

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "config/complaint.h"
+#include "config/skill.h"
 #include "config/source.h"
 #include "engine/base/os.h"
 #include "engine/cmd/check_private.h"
@@ -21,6 +22,7 @@ static const char *const names[KINDS] = {
     [KIND_TASKS] = "tasks",
     [KIND_SETTINGS] = "settings",
     [KIND_MOCK] = "mock",
+    [KIND_SKILL] = "skill",
     [KIND_JSON] = "json",
 };
 
@@ -133,7 +135,9 @@ kind_of_file(struct arena *arena, const char *path, struct complaints *c)
 	if (stat(path, &st) == -1)
 		st.st_mode = 0;
 	if (S_ISDIR(st.st_mode))
-		return KIND_AGENT;
+		return skill_folder_is_one(path) ? KIND_SKILL : KIND_AGENT;
+	if (span_has_suffix(span_of(path), span_of("/" SKILL_FILE)))
+		return KIND_SKILL;
 	if (S_ISREG(st.st_mode) && begins_with_task(path))
 		return KIND_TASKS;
 	if (source_open(&s, arena, path, c) == -1)
