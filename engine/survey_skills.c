@@ -177,7 +177,7 @@ walked(const struct error *error, void *owner)
 		survey_step_done(s, &e);
 }
 
-static const struct tree_ops ops = {met, walked};
+static const struct tree_ops ops = {.entry = met, .done = walked};
 
 enum survey_answer
 survey_skills(struct survey *s)
