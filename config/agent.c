@@ -156,6 +156,19 @@ has_grants(const struct agent *a)
 	return a->manifest != NULL && a->manifest->grants_n > 0;
 }
 
+static int
+check_run_as(struct table_reader *r, int v, const struct agent *a)
+{
+	const struct profile *p = a->sandbox.profile;
+
+	if (a->run_as == NULL || manifest_has_user(a->manifest, a->run_as) ||
+	    (p != NULL && strcmp(a->run_as, p->user) == 0))
+		return 0;
+	return table_complain(r, json_get(r->doc, v, "run_as"),
+	    "there is no user %.64s; a manifest's \"users\" makes one",
+	    a->run_as);
+}
+
 int
 agent_check(struct table_reader *r, int v, void *at)
 {
@@ -171,6 +184,8 @@ agent_check(struct table_reader *r, int v, void *at)
 	if (a->name[0] == '\0')
 		status = table_complain(
 		    r, json_get(r->doc, v, "name"), "the name is empty");
+	if (check_run_as(r, v, a) == -1)
+		status = -1;
 	a->sandbox.has_profile = a->sandbox.profile != NULL ||
 				 a->sandbox.rootfs != NULL || has_grants(a);
 	if (a->sandbox.profile == NULL && a != r->nursery->member[0] &&

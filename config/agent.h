@@ -111,7 +111,8 @@ struct agent {
 	struct span answer_schema;       /* JSON Schema; or n == 0 */
 	const struct manifest *manifest; /* NULL: an empty workspace */
 	const char *cwd; /* below the root of the workspace; NULL: the root */
-	int agents_md;   /* AGENTS.md files go into the prompt */
+	const char *run_as; /* of the manifest's users; NULL: the profile's */
+	int agents_md;      /* AGENTS.md files go into the prompt */
 	struct skills skills;
 	struct text_list outputs; /* normalised; a final '/' is kept */
 	struct text_list tools;

@@ -171,6 +171,8 @@ static const struct field agent_fields[] = {
 	.doc = "what a fresh workspace contains"},
     {"cwd", FIELD_CUSTOM, FIELD_NULLABLE, AGENT(cwd), .custom = &cwd_custom,
 	.doc = "folder of the workspace in which tools begin"},
+    {"run_as", FIELD_TEXT, FIELD_NULLABLE, AGENT(run_as),
+	.doc = "one of the manifest's users, as whom tools work"},
     {"agents_md", FIELD_BOOL, AGENT(agents_md), .preset = 1,
 	.doc = "whether the workspace's AGENTS.md files go into the prompt"},
     {"skills", FIELD_OBJECT, AGENT(skills), .table = &skills_table,

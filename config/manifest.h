@@ -142,7 +142,7 @@ const struct manifest *manifest_load(
     struct arena *arena, const char *path, struct complaints *c);
 
 /*
- * base with the entries and environment of more added; an entry of more
+ * base with the entries, environment, users and groups of more added; an entry of more
  * replaces the one of base at the same path, with what was below it.  Either
  * may be NULL.  NULL and *e (MANIFEST) when both cannot be.
  */
@@ -156,6 +156,9 @@ const struct manifest *manifest_merge(struct arena *arena,
  */
 const struct manifest *manifest_expand(struct arena *arena,
     const struct manifest *m, const struct vars *vars, struct error *e);
+
+/* Does a manifest, which may be NULL, make a user of this name? */
+int manifest_has_user(const struct manifest *m, const char *name);
 
 /*
  * p with the grants of m (which may be NULL) as mounts; p itself when there

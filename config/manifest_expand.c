@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "config/manifest.h"
+#include "config/manifest_private.h"
 #include "config/vars.h"
 #include "engine/base/arena.h"
 #include "engine/base/error.h"
@@ -371,6 +371,10 @@ manifest_merge(struct arena *arena, const struct manifest *base,
 	    check_merge(more, &more_at, &base_at, e) == -1 ||
 	    merge_environment(arena, out, more, e) == -1)
 		return NULL;
+	if (manifest_users_merge(arena, out, more) == -1) {
+		full(e);
+		return NULL;
+	}
 	out->entries = entries;
 	out->entries_n = merge_entries(entries, base, more, &more_at, &base_at);
 	out->has_variables |= more->has_variables;

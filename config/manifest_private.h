@@ -27,6 +27,9 @@ extern const struct field_custom manifest_environment_custom;
 /* manifest_users.c: "users", one group. */
 extern const struct field_custom manifest_users_custom;
 extern const struct table manifest_group_table;
+/* Those of more that out has not, into out; -1: arena is full. */
+int manifest_users_merge(
+    struct arena *arena, struct manifest *out, const struct manifest *more);
 
 /* manifest_grants.c: one grant; all of them, which it puts in order. */
 extern const struct table manifest_grant_table;

@@ -100,6 +100,19 @@ users_schema(struct json_writer *w)
 const struct field_custom manifest_users_custom = {
     users_read, users_write, users_schema};
 
+int
+manifest_has_user(const struct manifest *m, const char *name)
+{
+	if (m == NULL)
+		return 0;
+	if (text_list_has(&m->users, name))
+		return 1;
+	for (unsigned i = 0; i < m->groups_n; i++)
+		if (text_list_has(&m->groups[i].users, name))
+			return 1;
+	return 0;
+}
+
 static int
 group_check(struct table_reader *r, int v, void *at)
 {
@@ -124,3 +137,53 @@ const struct table manifest_group_table = {
     .fields = group_fields,
     .check = group_check,
 };
+
+/* --- two manifests' --- */
+
+static int
+add_users(
+    struct arena *arena, struct manifest *out, const struct text_list *more)
+{
+	unsigned n = out->users.n;
+	const char **all = arena_alloc(arena, (n + more->n + 1) * sizeof *all);
+
+	if (all == NULL)
+		return -1;
+	for (unsigned i = 0; i < n; i++)
+		all[i] = out->users.at[i];
+	for (unsigned i = 0; i < more->n; i++)
+		if (!text_list_has(&out->users, more->at[i]))
+			all[n++] = more->at[i];
+	out->users = (struct text_list){all, n};
+	return 0;
+}
+
+static int
+has_group(const struct manifest *m, const char *name)
+{
+	for (unsigned i = 0; i < m->groups_n; i++)
+		if (strcmp(m->groups[i].name, name) == 0)
+			return 1;
+	return 0;
+}
+
+/* A group of both is as base has it: whom it lets in is not more's to say. */
+int
+manifest_users_merge(
+    struct arena *arena, struct manifest *out, const struct manifest *more)
+{
+	unsigned n = out->groups_n;
+	struct manifest_group *all =
+	    arena_alloc(arena, (n + more->groups_n + 1) * sizeof *all);
+
+	if (all == NULL || add_users(arena, out, &more->users) == -1)
+		return -1;
+	if (n > 0)
+		memcpy(all, out->groups, n * sizeof *all);
+	for (unsigned i = 0; i < more->groups_n; i++)
+		if (!has_group(out, more->groups[i].name))
+			all[n++] = more->groups[i];
+	out->groups = all;
+	out->groups_n = n;
+	return 0;
+}

@@ -28,6 +28,7 @@
 #include "engine/base/slab.h"
 #include "engine/base/trace.h"
 #include "engine/budget.h"
+#include "engine/environment.h"
 #include "engine/result.h"
 #include "engine/run.h"
 #include "engine/store.h"
@@ -125,6 +126,7 @@ struct errand {
 	struct toolbox *toolbox;
 	struct sandbox *sandbox;
 	const struct manifest *manifest; /* what its workspace began with */
+	struct environment environment;  /* of its commands */
 	struct survey *survey;           /* under way */
 	struct survey_found found;
 	struct outputs *outputs;

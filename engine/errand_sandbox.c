@@ -65,6 +65,7 @@ errand_build_sandbox(struct run *run, struct error *e)
 	struct sandbox_spec spec = {
 	    .profile = er->role->agent->sandbox.profile,
 	    .remembers = er->role->agent->sandbox.changes,
+	    .run_as = er->role->agent->run_as,
 	    .label = er->id,
 	};
 
@@ -75,6 +76,10 @@ errand_build_sandbox(struct run *run, struct error *e)
 		return -1;
 	}
 	er->manifest = spec.manifest;
+	if (environment_init(&er->environment, &er->keep, spec.manifest,
+		&er->role->secrets) == -1)
+		return error_set(
+		    e, ERROR_INTERNAL, 0, "no memory for an environment");
 	stopwatch_start(&er->sandbox_time, s->loop);
 	er->sandbox = sandbox_create(s->host, &spec, &ops, er, e);
 	if (er->sandbox != NULL)

@@ -18,6 +18,14 @@ lend_sandbox(void *owner)
 }
 
 static void
+lend_environment(void *owner, const char *command, struct exec_spec *spec)
+{
+	struct errand *er = owner;
+
+	environment_fill(&er->environment, command, spec);
+}
+
+static void
 all_answered(struct errand *er)
 {
 	struct error e;
@@ -47,6 +55,9 @@ answered(struct tool_call *handle, struct span answer, void *owner)
 	gate_leave(&call->place);
 	if (er->supplies->sched != NULL)
 		sched_wake(er->supplies->sched); /* a place is free */
+	if (er->environment.secrets != NULL)
+		answer = environment_scrub(
+		    er->environment.secrets, answer, &er->scratch);
 	call->answer = arena_span(&er->scratch, answer);
 	call->ended_ms = errand_now();
 	trace(&er->trace, EV_TOOL_CALL, (int32_t)call->seq,
@@ -92,7 +103,8 @@ errand_call_tools(struct run *run, struct error *e)
 	struct tool_host host = {.sandbox = lend_sandbox,
 	    .owner = er,
 	    .cwd = errand_cwd(er),
-	    .skills = &er->role->agent->skills};
+	    .skills = &er->role->agent->skills,
+	    .environment = lend_environment};
 
 	errand_clock_run(er);
 	if (er->toolbox == NULL) {

@@ -81,6 +81,8 @@ role_open(struct role *role, const struct agent *agent,
 	profile_digest(agent->sandbox.profile, role->profile_digest);
 	if (endpoint_open(&role->endpoint, set->loop, &agent->model,
 		set->plain_anywhere, set->calls_max, e) == -1 ||
+	    environment_secrets_open(&role->secrets, agent->manifest, e) ==
+		-1 ||
 	    copy_outputs(role, e) == -1)
 		return -1;
 	return add_tools(role, e) == -1 ? -1 : write_prompt(role, e);
@@ -90,6 +92,7 @@ void
 role_close(struct role *role)
 {
 	endpoint_close(&role->endpoint);
+	environment_secrets_release(&role->secrets);
 	free(role->outputs);
 	role->outputs = NULL;
 	text_release(&role->prompt);

@@ -14,6 +14,7 @@
 #include "engine/base/hash.h"
 #include "engine/base/text.h"
 #include "engine/endpoint.h"
+#include "engine/environment.h"
 #include "tools/tool.h"
 
 struct error;
@@ -27,7 +28,8 @@ struct role {
 	struct toolset toolset;
 	struct tool_spec spec[TOOLS_MAX]; /* as its API is told */
 	size_t specs;
-	const char **outputs; /* declared; NULL-terminated */
+	const char **outputs;               /* declared; NULL-terminated */
+	struct environment_secrets secrets; /* of its manifest */
 	/* The prompt of its runs where it is the same for all; or n == 0. */
 	struct text prompt;
 };

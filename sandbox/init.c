@@ -9,6 +9,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "engine/base/secret.h"
 #include "sandbox/caps.h"
 #include "sandbox/init_private.h"
 #include "sandbox/landlock.h"
@@ -239,6 +240,7 @@ serve_message(struct init *in)
 	case INIT_EXEC:
 		init_serve_exec(
 		    in, (const void *)in->message, (size_t)n, fd, nfd);
+		wipe(in->message, (size_t)n); /* secrets, perhaps */
 		break;
 	case INIT_SIGNAL:
 		init_serve_signal(in, (const void *)in->message);

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 /*
@@ -25,6 +26,7 @@
 
 #define ARGV_MAX (512 * 1024) /* as many as fit; a page is used when touched */
 #define STACK_BYTES (64 * 1024)
+#define ALONE_ROUNDS 1000 /* of a millisecond */
 
 struct birth {
 	char *const *argv, *const *envp;
@@ -257,6 +259,34 @@ fork_unpacker(const struct init *in, struct birth *b)
 	return pid;
 }
 
+/*
+ * Kill all there is but ourselves, and see it dead: whoever has a secret in
+ * its environment must not be looked at by what runs beside it.  0, or EBUSY.
+ */
+static int
+end_everything(struct init *in)
+{
+	const struct timespec pause = {.tv_nsec = 1000 * 1000};
+
+	for (int i = 0; i < ALONE_ROUNDS; i++) {
+		if (kill(-1, SIGKILL) == -1 && errno == ESRCH)
+			return 0;
+		init_reap(in);
+		if (i > 0)
+			nanosleep(&pause, NULL);
+	}
+	return EBUSY;
+}
+
+/* May a command be born now?  0, or the errno of why not. */
+static int
+make_way(struct init *in, const struct init_exec *m)
+{
+	if (in->alone != 0)
+		return EBUSY;
+	return (m->head.flags & EXEC_ALONE) != 0 ? end_everything(in) : 0;
+}
+
 static struct init_command *
 free_command(struct init *in)
 {
@@ -324,6 +354,8 @@ init_serve_exec(struct init *in, const struct init_exec *m, size_t n,
 
 	if (!is_sound(m, n, nfd))
 		b.exec_errno = E2BIG;
+	else if ((b.exec_errno = make_way(in, m)) != 0)
+		;
 	else if (c == NULL)
 		b.exec_errno = EAGAIN;
 	else if (in_file && (text = map_texts(m, *fd++)) == NULL)
@@ -350,6 +382,8 @@ init_serve_exec(struct init *in, const struct init_exec *m, size_t n,
 		return;
 	}
 	*c = (struct init_command){.pid = pid, .id = m->head.id};
+	if ((m->head.flags & EXEC_ALONE) != 0)
+		in->alone = m->head.id;
 	in->commands_n++;
 	in->exclusive = ++in->born == 1 ? m->head.id : 0;
 }
@@ -402,6 +436,10 @@ init_reap(struct init *in)
 		in->commands_n--;
 		if (ended.sweep)
 			init_sweep(in, &ended); /* reaps, so it comes back */
+		if (in->alone == ended.id) {
+			in->alone = 0;
+			(void)end_everything(in); /* what it left behind */
+		}
 		send_exited(ended.id, status, 0, &ru, limits_met());
 	}
 }

@@ -32,6 +32,7 @@ struct init {
 	unsigned commands_n;
 	uint32_t exclusive; /* the only command there has been, or 0 */
 	uint32_t born;      /* commands so far */
+	uint32_t alone;     /* the one that no other may run beside, or 0 */
 	_Alignas(16) char message[WIRE_BYTES_MAX]; /* received */
 	_Alignas(16) char reply[sizeof(struct init_file_reply) + 64 * 1024];
 	char entries[16 * 1024]; /* of getdents64 */

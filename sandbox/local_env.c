@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "config/profile.h"
+#include "engine/base/secret.h"
 #include "sandbox/etc.h"
 
 static const char *const always[] = {
@@ -86,11 +87,31 @@ add_user(struct env *env, const struct profile *p, const char *const *extra,
 	add_unless_named(env, p, extra, text);
 }
 
+static void
+add_secret(struct env *env, const struct exec_secret *secret)
+{
+	struct span value = secret_reveal(secret->secret);
+	size_t n = strlen(secret->name);
+
+	if (env->overflowed || n + 1 + value.n + 1 > env->size - env->used) {
+		env->overflowed = 1;
+		return;
+	}
+	memcpy(env->out + env->used, secret->name, n);
+	env->out[env->used + n] = '=';
+	memcpy(env->out + env->used + n + 1, value.p, value.n);
+	env->out[env->used + n + 1 + value.n] = '\0';
+	env->used += n + 1 + value.n + 1;
+	env->count++;
+}
+
 size_t
 local_env_write(const struct profile *p, const char *user,
-    const char *const *extra, int tty, char *out, size_t size, uint32_t *count)
+    const struct exec_spec *spec, char *out, size_t size, uint32_t *count)
 {
 	struct env env = {.out = out, .size = size};
+	const char *const *extra = spec->env;
+	int tty = spec->tty;
 
 	for (unsigned i = 0; i < sizeof always / sizeof always[0]; i++)
 		add_unless_named(&env, p, extra, always[i]);
@@ -110,6 +131,8 @@ local_env_write(const struct profile *p, const char *user,
 	}
 	for (; extra != NULL && *extra != NULL; extra++)
 		add(&env, "", 0, *extra);
+	for (unsigned i = 0; i < spec->secrets_n; i++)
+		add_secret(&env, &spec->secrets[i]);
 	*count = env.count;
 	return env.overflowed ? 0 : env.used;
 }

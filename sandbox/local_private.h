@@ -144,7 +144,7 @@ void local_hang_up(struct local *l); /* close it, forget what was queued */
 
 /* local_env.c: what every command finds in its environment. */
 size_t local_env_write(const struct profile *p, const char *user,
-    const char *const *extra, int tty, char *out, size_t size, uint32_t *count);
+    const struct exec_spec *spec, char *out, size_t size, uint32_t *count);
 
 /* local.c: one sandbox's life, as the zygote tells it. */
 #define LOCAL_BURY_MS 5 /* between two attempts to remove a busy group */

@@ -11,6 +11,7 @@
 #include "engine/base/limits.h"
 #include "engine/base/os.h"
 #include "engine/base/pool.h"
+#include "engine/base/secret.h"
 
 /*
  * Theory of operation
@@ -37,6 +38,7 @@ drop_message(struct local *l, struct local_message *m)
 	for (unsigned i = 0; i < m->nfd; i++)
 		os->close(m->fd[i]);
 	list_remove(&l->outgoing, &m->link);
+	wipe(m->bytes, m->n); /* an environment may be in it */
 	pool_give(m);
 }
 
@@ -159,7 +161,7 @@ add_texts(struct init_exec *m, const struct exec *x,
 	if (used == 0)
 		return 0;
 	env = local_env_write(x->sb->profile, x->sb->users.user[x->user].name,
-	    spec->env, spec->tty, out + used, size - used, &m->env_n);
+	    spec, out + used, size - used, &m->env_n);
 	return env == 0 ? 0 : add_folder(out, used + env, size, spec->cwd);
 }
 
@@ -198,6 +200,8 @@ texts_in_file(struct init_exec *m, const struct exec *x,
 		} else if (went > 0)
 			n += (size_t)went;
 	}
+	if (spec->secrets_n > 0)
+		wipe(text, SANDBOX_ARGV_MAX);
 	pool_give(text);
 	return fd;
 }
@@ -258,6 +262,8 @@ local_exec(struct exec *x, const struct exec_spec *spec, const int fd[3],
 		m->head.flags |= EXEC_TTY;
 	if (spec->stderr_to_stdout)
 		m->head.flags |= EXEC_MERGE;
+	if (spec->secrets_n > 0)
+		m->head.flags |= EXEC_ALONE;
 	if (spec->program == EXEC_UNPACK)
 		m->head.flags |= EXEC_UNPACK_HERE;
 	result = add_streams(m, x, fd, sent, &nfd, e);
@@ -265,6 +271,8 @@ local_exec(struct exec *x, const struct exec_spec *spec, const int fd[3],
 		result = send_message(l, out, used, sent, nfd, e);
 	if (texts != -1)
 		os->close(texts);
+	if (spec->secrets_n > 0)
+		wipe(out, used);
 	return result;
 }
 

@@ -35,6 +35,7 @@ struct manifest;
 struct profile;
 struct sandbox;
 struct sandbox_host;
+struct secret;
 struct zygote;
 
 #define SANDBOX_SLICE (64 * 1024)  /* bytes of a file in one verb */
@@ -176,13 +177,27 @@ enum exec_program {
 	EXEC_UNPACK /* unpack.h; argv: "unpack", path, format, limits */
 };
 
+/* A variable whose value nobody but the command may see. */
+struct exec_secret {
+	const char *name;
+	const struct secret *secret;
+};
+
 struct exec_spec {
 	enum exec_program program;
 	const char *const *argv; /* NULL-terminated; argv[0] by PATH */
 	const char *const *env;  /* NAME=VALUE, NULL-terminated, on top of the
 				    profile's; may be NULL */
-	const char *cwd;         /* NULL: /workspace; relative: below it */
-	const char *user;        /* NULL: who acts; see sandbox_act_as() */
+	/*
+	 * With secrets everything else in the sandbox is ended before the
+	 * command starts and what it leaves behind when it ends, because one
+	 * process can read another's environment; nothing can be started
+	 * beside it.
+	 */
+	const struct exec_secret *secrets;
+	unsigned secrets_n;
+	const char *cwd;  /* NULL: /workspace; relative: below it */
+	const char *user; /* NULL: who acts; see sandbox_act_as() */
 
 	enum exec_stdio stdio[3]; /* ignored with tty */
 	int fd[3];                /* where stdio[i] == EXEC_FD */

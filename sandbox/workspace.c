@@ -69,6 +69,8 @@ put_done(struct file_op *op, const struct file_result *r, void *owner)
 	if (r->error != NULL && !w->failed) {
 		w->failed = 1;
 		w->error = *r->error;
+		if (w->error.code != ERROR_SANDBOX_LOST)
+			w->error.code = ERROR_MANIFEST;
 	}
 	loop_defer(&w->next);
 }
@@ -78,6 +80,11 @@ workspace_started(struct workspace *w, struct file_op *op)
 {
 	if (op == NULL) {
 		w->failed = 1;
+		if (w->error.code == ERROR_NOT_FOUND) {
+			error_wrap(&w->error, "manifest entry %s",
+			    w->m->entries[w->entry].path);
+			w->error.code = ERROR_MANIFEST;
+		}
 		return -1;
 	}
 	for (unsigned i = 0; i < WINDOW; i++) {

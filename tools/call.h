@@ -82,6 +82,9 @@ struct sandbox *tool_call_sandbox(const struct tool_call *call);
  */
 const char *tool_call_path(struct tool_call *call, const char *path);
 
+/* The environment of a command: see tool_host. */
+void toolbox_environment(
+    const struct toolbox *box, const char *command, struct exec_spec *spec);
 uint64_t tool_call_wall_us(const struct tool_call *call);
 
 /* Answer with call->text, in the item that its kind asks for. */

@@ -4,6 +4,8 @@
 
 #include "tools/builtin.h"
 
+#include <string.h>
+
 #include "tools/call.h"
 #include "tools/poll.h"
 #include "tools/process.h"
@@ -64,7 +66,10 @@ start(struct tool_call *call, const struct json_doc *args)
 		return complain(call, "the arguments are too long");
 	if (argv[2][0] == '\0')
 		return complain(call, "`cmd` must not hold a NUL character");
-	process = process_start(call->box, argv, cwd, tty, &e);
+	/* A shell of the model's choice may be anything. */
+	process = process_start(call->box, argv, cwd,
+	    shell == NULL && strcmp(argv[1], "-c") == 0 ? argv[2] : NULL, tty,
+	    &e);
 	if (process == NULL)
 		return complain(call, e.text);
 	call->state = poll;

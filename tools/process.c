@@ -133,7 +133,7 @@ prune(struct toolbox *box, struct error *e)
 
 struct process *
 process_start(struct toolbox *box, const char *const *argv, const char *cwd,
-    int tty, struct error *e)
+    const char *line, int tty, struct error *e)
 {
 	struct exec_spec spec = {.argv = argv,
 	    .cwd = cwd,
@@ -159,6 +159,7 @@ process_start(struct toolbox *box, const char *const *argv, const char *cwd,
 	p->tty = tty;
 	output_init(&p->output, sb, "", room, settled, p);
 	text_init(&p->typed, PROCESS_STDIN_MAX);
+	toolbox_environment(box, line, &spec);
 	p->exec = exec_start(sb, &spec, &ops, p, e);
 	if (p->exec == NULL) {
 		slab_give(&box->tools->processes, p);

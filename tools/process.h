@@ -40,11 +40,12 @@ struct process {
 };
 
 /*
- * Start a command; cwd may be NULL.  NULL and *e; what was pruned to make
+ * Start a command; cwd may be NULL, and line, which is all of the command when
+ * that is plain to see (tool_host).  NULL and *e; what was pruned to make
  * room is in the toolbox's text.
  */
 struct process *process_start(struct toolbox *box, const char *const *argv,
-    const char *cwd, int tty, struct error *e);
+    const char *cwd, const char *line, int tty, struct error *e);
 
 /* Kill it if it runs; forget it.  NULL is fine. */
 void process_free(struct process *p);

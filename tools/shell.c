@@ -251,6 +251,7 @@ run(struct shell *s, struct error *e)
 	s->ended = 0;
 	output_init(&s->stream[0], sb, ".stdout", room, settled, s);
 	output_init(&s->stream[1], sb, ".stderr", room, settled, s);
+	toolbox_environment(s->call->box, s->command[s->at], &spec);
 	s->exec = exec_start(sb, &spec, &ops, s, e);
 	return s->exec == NULL ? -1 : 0;
 }

@@ -25,6 +25,7 @@
 #include "net/provider.h"
 
 struct error;
+struct exec_spec;
 struct loop;
 struct sandbox;
 struct skills;
@@ -92,6 +93,13 @@ struct tool_host {
 	const char *cwd;
 	/* Those that load_skill may load; NULL: none.  Kept. */
 	const struct skills *skills;
+	/*
+	 * Fill in what this command's environment has beyond the profile's;
+	 * what is pointed at stays for the toolbox's life.  command: the whole
+	 * line, or NULL when it is not plain what will run.  May be NULL.
+	 */
+	void (*environment)(
+	    void *owner, const char *command, struct exec_spec *spec);
 };
 
 /* Keeps set; copies host.  NULL and *e (FULL). */

@@ -126,6 +126,14 @@ tool_call_path(struct tool_call *call, const char *path)
 	return arena_printf(&call->arena, "%s/%s", cwd, path);
 }
 
+void
+toolbox_environment(
+    const struct toolbox *box, const char *command, struct exec_spec *spec)
+{
+	if (box->host.environment != NULL)
+		box->host.environment(box->host.owner, command, spec);
+}
+
 uint64_t
 tool_call_wall_us(const struct tool_call *call)
 {

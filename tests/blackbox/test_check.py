@@ -325,9 +325,9 @@ def test_a_path_that_leaves_the_workspace_is_refused(skep, key, says):
 
 
 @pytest.mark.parametrize("manifest,says", [
-    ({"entries": {"r": {"type": "git_repo", "repo": "x"}}},
-     "Unknown entry type `git_repo`. Registered types: dir, file, "
-     "local_file, local_dir"),
+    ({"entries": {"r": {"type": "s3_mount", "bucket": "x"}}},
+     "Unknown entry type `s3_mount`. Registered types: dir, file, "
+     "local_file, local_dir, git_repo, archive"),
     ({"entries": {"f": {"type": "local_file", "src": "gone"}}},
      "gone: No such file"),
     ({"entries": {"f": {"type": "local_file", "src": "/etc/passwd"}}},
@@ -342,7 +342,7 @@ def test_a_path_that_leaves_the_workspace_is_refused(skep, key, says):
     ({"entries": {}, "version": 2}, "from 1 to 1"),
     ({"entries": {}, "environment": {"value": {"A": {"type": "vault",
                                                      "value": "x"}}}},
-     "Unknown env value type `vault`. Registered types: str"),
+     "Unknown env value type `vault`. Registered types: secret, str"),
 ])
 def test_a_bad_manifest_says_why(skep, manifest, says):
     done = check(skep, "m.json", manifest)
