@@ -19,3 +19,5 @@ echo 'json: reading answers of a model, beside jsmn alone and Python'
 "$build"/bench/bench_json 7
 echo 'net: streamed answers over TLS, beside libcurl'
 /usr/bin/python3 -B bench/net.py "$build"
+echo 'limit: the number of requests that a server takes, found and followed'
+/usr/bin/python3 -B bench/bench_limit.py "$build"

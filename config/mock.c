@@ -337,7 +337,9 @@ static const struct field fault_fields[] = {
 	.doc = "bytes of the body that are sent before `then`; with 0 not even "
 	       "the head"},
     {"then", FIELD_CHOICE, FAULT(then), .names = then_names,
-	.doc = "how the answer breaks off"},
+	.doc =
+	    "how the answer breaks off; garbage over HTTP/2 breaks the whole "
+	    "connection"},
     {"bytes_per_second", FIELD_INT, FAULT(bytes_per_second), .max = 1e9,
 	.doc = "the body's speed"},
     {.name = NULL},
@@ -350,6 +352,38 @@ static const struct table fault_table = {
     .fields = fault_fields,
     .check = check_fault,
 };
+
+/* --- the limit --- */
+
+#define STEP(member) .offset = offsetof(struct mock_step, member)
+
+static const struct field step_fields[] = {
+    {"after", FIELD_INT, FIELD_REQUIRED, STEP(after), .max = COUNT_MAX,
+	.doc = "so many requests were let in"},
+    {"max", FIELD_INT, FIELD_REQUIRED, STEP(max), .max = COUNT_MAX,
+	.doc = "requests at once from then on; 0: no limit"},
+    {.name = NULL},
+};
+
+static const struct table step_table = {
+    .name = "in_flight_step",
+    .doc = "A change of in_flight_max.",
+    .bytes = sizeof(struct mock_step),
+    .fields = step_fields,
+};
+
+static int
+check_script(struct table_reader *r, int v, void *at)
+{
+	const struct mock_script *s = at;
+
+	for (unsigned i = 1; i < s->step_n; i++)
+		if (s->step[i].after <= s->step[i - 1].after)
+			return table_complain(r,
+			    json_get(r->doc, v, "in_flight_steps"),
+			    "each step must come after the one before it");
+	return 0;
+}
 
 /* --- the script --- */
 
@@ -386,6 +420,9 @@ static const struct field script_fields[] = {
     {"models", FIELD_TEXTS, SCRIPT(models), .doc = "names for /v1/models"},
     {"in_flight_max", FIELD_INT, SCRIPT(in_flight_max), .max = COUNT_MAX,
 	.doc = "requests at once; beyond it, 429 with Retry-After"},
+    {"in_flight_steps", FIELD_LIST, SCRIPT(step),
+	.offset_n = offsetof(struct mock_script, step_n), .table = &step_table,
+	.doc = "how in_flight_max changes as requests are let in"},
     {"rules", FIELD_LIST, FIELD_REQUIRED, SCRIPT(rules),
 	.offset_n = offsetof(struct mock_script, rules_n), .table = &rule_table,
 	.doc = "the first whose `when` holds answers"},
@@ -397,6 +434,7 @@ const struct table mock_table = {
     .doc = "A script of the scripted model server, skep mock.",
     .bytes = sizeof(struct mock_script),
     .fields = script_fields,
+    .check = check_script,
 };
 
 const struct mock_script *

@@ -90,9 +90,16 @@ struct mock_rule {
 	struct mock_fault fault;
 };
 
+/* From the so-many-th request that was let in on, another limit. */
+struct mock_step {
+	int64_t after, max; /* max 0: none */
+};
+
 struct mock_script {
 	struct text_list models;
-	int64_t in_flight_max; /* 0: no limit */
+	int64_t in_flight_max;        /* 0: no limit */
+	const struct mock_step *step; /* by rising after */
+	unsigned step_n;
 	const struct mock_rule *rules;
 	unsigned rules_n;
 };

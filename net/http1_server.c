@@ -161,6 +161,7 @@ answer_is_out(struct server_connection *c)
 	case AFTER_CLOSE:
 		linger(c);
 		return;
+	case AFTER_RAW: /* HTTP/2's only */
 	case AFTER_CUT:
 		server_connection_close(c);
 		return;

@@ -19,6 +19,8 @@ struct server_h2 {
 	unsigned long long seen_out; /* bytes that the peer had taken */
 	int is_closing, is_lingering;
 	int32_t last_id; /* the highest that was opened */
+	struct text raw; /* to be written past all framing, the last thing */
+	int is_broken;   /* it was */
 };
 
 static struct server_h2 *
@@ -250,6 +252,16 @@ callbacks_new(void)
 
 /* --- answers --- */
 
+/* What was written is out: what is none of HTTP/2 follows. */
+static void
+break_connection(struct server_h2 *k, struct exchange *x)
+{
+	text_release(&k->raw);
+	k->raw = x->raw;
+	text_init(&x->raw, 0);
+	loop_defer(&k->conn->flush);
+}
+
 static ssize_t
 read_body(nghttp2_session *session, int32_t id, uint8_t *p, size_t n,
     uint32_t *flags, nghttp2_data_source *source, void *user)
@@ -273,11 +285,12 @@ read_body(nghttp2_session *session, int32_t id, uint8_t *p, size_t n,
 		loop_timer_stop(&x->deadline);
 	else if (filled > 0)
 		loop_timer_start(&x->deadline, x->server->set.write_ms);
+	if (filled == 0 && x->is_ended && x->after == AFTER_RAW)
+		break_connection(of_h2(user), x);
 	if (filled == 0 && x->is_ended &&
 	    (x->after == AFTER_CUT || x->after == AFTER_RESET))
 		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE; /* resets */
-	if (x->out.n == 0 && x->is_ended && x->after != AFTER_CUT &&
-	    x->after != AFTER_RESET)
+	if (x->out.n == 0 && x->is_ended && x->after < AFTER_CUT)
 		*flags |= NGHTTP2_DATA_FLAG_EOF;
 	else if (filled == 0)
 		return NGHTTP2_ERR_DEFERRED;
@@ -361,10 +374,12 @@ rude_end(struct exchange *x)
 {
 	struct server_h2 *k = x->conn->h2;
 
-	if (!x->has_head)
-		reset(k, x, NGHTTP2_INTERNAL_ERROR);
-	else
+	if (x->has_head)
 		end_answer(x);
+	else if (x->after == AFTER_RAW)
+		break_connection(k, x);
+	else
+		reset(k, x, NGHTTP2_INTERNAL_ERROR);
 }
 
 /* --- the stream --- */
@@ -448,7 +463,13 @@ go_on(struct server_connection *c)
 			server_connection_close(c);
 			return;
 		}
-		if (h2_is_over(&k->h2)) {
+		if (k->h2.out.n == 0 && k->raw.n > 0) {
+			buf_write(&k->h2.out, text_span(&k->raw));
+			text_clear(&k->raw);
+			k->is_broken = 1;
+			continue;
+		}
+		if (h2_is_over(&k->h2) || (k->is_broken && k->h2.out.n == 0)) {
 			linger(c);
 			return;
 		}
@@ -574,6 +595,7 @@ http2_closed(struct server_connection *c)
 	if (k == NULL)
 		return;
 	h2_release(&k->h2);
+	text_release(&k->raw);
 	pool_give(k);
 	c->h2 = NULL;
 }

@@ -105,6 +105,7 @@ exchange_free(struct exchange *x)
 		loop_timer_stop(&x->deadline);
 	text_release(&x->head_bytes);
 	text_release(&x->body);
+	text_release(&x->raw);
 	buf_release(&x->out);
 	pool_give(x->head);
 	x->magic = 0;
@@ -261,9 +262,14 @@ void
 server_raw(struct exchange *x, struct span bytes)
 {
 	CHECK_OBJ(x, EXCHANGE_MAGIC);
-	if (!exchange_is_http2(x))
+	if (exchange_is_http2(x)) {
+		text_init(&x->raw, LIMIT_SERVER_RAW);
+		text_add(&x->raw, bytes);
+		be_rude(x, AFTER_RAW);
+	} else {
 		buf_write(&x->out, bytes);
-	be_rude(x, AFTER_CUT);
+		be_rude(x, AFTER_CUT);
+	}
 }
 
 /* --- connections --- */

@@ -32,6 +32,7 @@
 #include "net/tls.h"
 
 #define LIMIT_SERVER_UNSENT (64 * KIB)
+#define LIMIT_SERVER_RAW (16 * KIB)
 
 struct exchange;
 struct loop;
@@ -112,7 +113,9 @@ void server_answer(
 /*
  * Rude ends, for a scripted server: reset the connection; close it without
  * an end; write bytes past all framing and close.  All first let out what was
- * written.  On HTTP/2 all three reset the stream, and the raw bytes are lost.
+ * written.  On HTTP/2 the first two reset the stream; raw bytes (at most
+ * LIMIT_SERVER_RAW) go between frames, and end every exchange of the
+ * connection.
  */
 void server_reset(struct exchange *x);
 void server_close(struct exchange *x);

@@ -28,6 +28,7 @@ enum server_after {
 	AFTER_CLOSE, /* say goodbye, wait a moment for the peer, close */
 	AFTER_CUT,   /* close without an end */
 	AFTER_RESET, /* close with a reset */
+	AFTER_RAW,   /* HTTP/2: x->raw follows, then as AFTER_CUT */
 };
 
 struct server_connection;
@@ -41,6 +42,7 @@ struct exchange {
 	struct http_head *head; /* pool block, only as long as it needs be */
 	struct text body;
 	struct buf out;
+	struct text raw; /* HTTP/2: what follows past all framing */
 	void *user;
 	int64_t length_left; /* of a promised body; -1: not promised */
 	enum server_after after;

@@ -9,6 +9,7 @@
 #include "engine/base/limits.h"
 #include "engine/base/os.h"
 #include "engine/base/slab.h"
+#include "engine/mock/admission.h"
 #include "engine/mock/answer.h"
 #include "engine/mock/ask.h"
 #include "engine/mock/rule.h"
@@ -29,6 +30,7 @@ struct mock {
 	struct list in_flight;
 	unsigned in_flight_peak;
 	uint64_t requests;
+	struct admission admission;
 	uint64_t by_status[STATUS_MAX];
 };
 
@@ -136,8 +138,7 @@ answer_ask(struct mock *m, struct answer *a, struct mock_ask *ask)
 		say_error(m, a, ask, 400, e.text);
 		return;
 	}
-	if (m->script->in_flight_max > 0 &&
-	    m->in_flight.length > (unsigned)m->script->in_flight_max) {
+	if (!admission_let_in(&m->admission, m->in_flight.length)) {
 		a->retry_after = "1";
 		say_error(m, a, ask, 429, "more requests than in_flight_max");
 		return;
@@ -263,6 +264,7 @@ serve_stats(struct mock *m, struct exchange *x)
 	json_put_uint(&w, "now", m->in_flight.length);
 	json_put_uint(&w, "peak", m->in_flight_peak);
 	json_write_end(&w);
+	admission_write(&m->admission, &w);
 	json_write_end(&w);
 	server_answer(x, 200, "application/json", text_span(&body));
 	text_release(&body);
@@ -347,6 +349,7 @@ mock_new(
 	m->script = settings->script;
 	m->tls = settings->tls;
 	list_init(&m->in_flight);
+	admission_init(&m->admission, m->script);
 	if (slab_init(&m->answers, "answers", sizeof(struct answer),
 		ANSWERS_MAX, e) == 0)
 		m->server = server_new(loop, &server, &ops, m, e);

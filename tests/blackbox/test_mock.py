@@ -401,6 +401,56 @@ def test_garbage_in_the_middle(client):
     assert b"garbage \xff\xfe" in received
 
 
+def test_garbage_over_http2_breaks_the_connection(skep, batch, agent, mock,
+                                                 tasks):
+    """Other streams of it are lost as well, and all are tried again."""
+    server = mock(script(
+        say("x" * 1000, when={"input": "*bad*", "attempt": 0},
+            timing={"first_byte_ms": 100},
+            fault={"after_bytes": 100, "then": "garbage"}),
+        say("no", when={"input": "*early*", "attempt": 0},
+            fault={"after_bytes": 0, "then": "garbage"}),
+        say("Done.", timing={"first_byte_ms": 300})), "--tls")
+    file = agent(server, model={"retry": {"attempts": 5, "base_ms": 1}})
+    done = batch(file, tasks(
+        [{"custom_id": "bad", "input": "bad"}] +
+        [{"custom_id": f"t{i}", "input": "good"} for i in range(20)]),
+        "-j", "21")
+    assert set(done.codes().values()) == {"finished"}, done.err
+    assert server.stats()["requests"] >= 22
+    done = batch(file, tasks([{"custom_id": "e", "input": "early"}],
+                             "e.jsonl"))
+    assert done.codes() == {"e": "finished"}
+    once = agent(server, model={"retry": {"attempts": 1}})
+    done = batch(once, tasks([{"custom_id": "o", "input": "bad"}], "o.jsonl"))
+    assert done.codes() == {"o": "model_protocol"}
+    assert "HTTP/2" in done.of("o")["error"]["message"]
+
+
+def test_the_limit_changes_with_the_requests_let_in(batch, agent, mock,
+                                                    tasks):
+    server = mock(script(say("Done.", timing={"first_byte_ms": 50})) | {
+        "in_flight_max": 20, "in_flight_steps": [
+            {"after": 100, "max": 10}, {"after": 200, "max": 40},
+            {"after": 380, "max": 0}]}, "--tls")
+    done = batch(agent(server), tasks(
+        [{"custom_id": f"t{i}", "input": "x"} for i in range(400)]),
+        "-j", "200")
+    assert set(done.codes().values()) == {"finished"}
+    steps = server.stats()["steps"]
+    assert [s["max"] for s in steps] == [20, 10, 40, 0]
+    assert [s["let_in"] for s in steps] == [100, 100, 180, 20]
+    assert steps[0]["refused"] > 0 and steps[3]["refused"] == 0
+
+
+def test_steps_must_come_one_after_the_other(skep, place):
+    file = place / "m.json"
+    file.write_text(json.dumps(script(say("x")) | {"in_flight_steps": [
+        {"after": 5, "max": 1}, {"after": 5, "max": 2}]}))
+    done = skep.run("check", "--kind", "mock", file)
+    assert done.status == 65 and "after the one before" in done.out + done.err
+
+
 def test_a_stall_lasts_until_the_client_leaves(client, mock):
     server = mock(script(say("x" * 100, fault={
         "after_bytes": 200, "then": "stall"})))

@@ -219,8 +219,7 @@ a_reset_stream_fails_alone(void **state)
 	struct asked good, bad;
 	struct http_counts n;
 	struct echo ec;
-	static const char *const rude[] = {
-	    "/reset", "/cut", "/short", "/garbage"};
+	static const char *const rude[] = {"/reset", "/cut", "/short"};
 
 	(void)state;
 	echo_start(&ec, ECHO_H2, NULL);
@@ -242,6 +241,42 @@ a_reset_stream_fails_alone(void **state)
 	assert_string_equal(good.body.p, "fine");
 	http_origin_counts(o, &n);
 	assert_int_equal(n.connects, 1);
+	asked_release(&good);
+	echo_stop(&ec);
+}
+
+/* Bytes between the frames cannot be told from frames: all is lost. */
+static void
+garbage_ends_the_connection(void **state)
+{
+	struct http_origin *o;
+	struct asked good, bad;
+	struct http_counts n;
+	struct echo ec;
+
+	(void)state;
+	echo_start(&ec, ECHO_H2, NULL);
+	o = echo_origin(&ec);
+	asked_init(&good);
+	ask(&good, o, "GET", "/hold", NULL);
+	while (ec.nheld == 0)
+		net_run_ms(2);
+	asked_init(&bad);
+	ask(&bad, o, "GET", "/garbage", NULL);
+	net_run_until(&bad.over);
+	net_run_until(&good.over);
+	assert_int_equal(bad.failed, 1);
+	assert_int_equal(bad.failure.error.code, ERROR_PROTOCOL);
+	assert_int_equal(good.failed, 1);
+	assert_int_equal(ec.gone, 1);
+	asked_release(&bad);
+	asked_release(&good);
+	asked_init(&good); /* a new connection serves */
+	ask(&good, o, "GET", "/big/10", NULL);
+	net_run_until(&good.over);
+	assert_int_equal(good.ended, 1);
+	http_origin_counts(o, &n);
+	assert_int_equal(n.connects, 2);
 	asked_release(&good);
 	echo_stop(&ec);
 }
@@ -803,6 +838,7 @@ main(void)
 	    TEST(a_call_cancelled_from_another_is_quiet),
 	    TEST(a_secret_goes_into_the_head),
 	    TEST(a_reset_stream_fails_alone),
+	    TEST(garbage_ends_the_connection),
 	    TEST(draining_says_goaway_and_lets_streams_end),
 	    TEST(a_server_that_dies_takes_its_streams_with_it),
 	    TEST(floods_and_nonsense_from_a_server_end_the_connection),
