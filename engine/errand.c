@@ -88,6 +88,7 @@ errand_new(struct supplies *s, void *owner)
 	er->supplies = s;
 	er->role = &s->role[0];
 	er->owner = owner;
+	er->watch = s->watch;
 	arena_init(&er->keep, KEEP_MAX);
 	arena_init(&er->scratch, SCRATCH_MAX);
 	transcript_init(&er->transcript, &er->keep);
@@ -306,13 +307,12 @@ static void
 ended(struct run *run)
 {
 	struct errand *er = run_owner(run);
-	struct supplies *s = er->supplies;
 	struct sandbox *sandbox = er->sandbox;
 
 	stop_what_is_in_flight(er);
 	er->is_over = 1;
-	if (s->watch->ended != NULL)
-		s->watch->ended(er);
+	if (er->watch->ended != NULL)
+		er->watch->ended(er);
 	give_memory_back(er);
 	er->sandbox = NULL;
 	if (sandbox != NULL)

@@ -92,9 +92,11 @@ struct stopwatch {
 
 struct errand {
 	struct supplies *supplies;
-	const struct role *role; /* whose part it plays now */
-	struct run *run;         /* NULL until admitted */
-	void *owner;             /* who waits for it */
+	const struct role *role;          /* whose part it plays now */
+	struct run *run;                  /* NULL until admitted */
+	void *owner;                      /* who waits for it */
+	const struct errand_watch *watch; /* the supplies', or its owner's */
+	const char *outputs_dir; /* NULL: where the supplies' outputs go */
 
 	int64_t number;
 	char id[RUN_ID_BYTES];

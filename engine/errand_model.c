@@ -13,8 +13,8 @@ told_text(void *owner, struct span text)
 {
 	struct errand *er = owner;
 
-	if (er->supplies->watch->text != NULL)
-		er->supplies->watch->text(er, text);
+	if (er->watch->text != NULL)
+		er->watch->text(er, text);
 }
 
 static void
@@ -22,8 +22,8 @@ told_restarted(void *owner)
 {
 	struct errand *er = owner;
 
-	if (er->supplies->watch->restarted != NULL)
-		er->supplies->watch->restarted(er);
+	if (er->watch->restarted != NULL)
+		er->watch->restarted(er);
 }
 
 void
@@ -114,8 +114,8 @@ done(void *owner, const struct model_result *r)
 		run_post(er->run, RUN_EV_CALLS);
 	} else {
 		er->answer = arena_span(&er->keep, text_span(&said));
-		if (er->supplies->watch->turn_finished != NULL)
-			er->supplies->watch->turn_finished(er);
+		if (er->watch->turn_finished != NULL)
+			er->watch->turn_finished(er);
 		run_post(er->run, RUN_EV_STOP);
 	}
 	text_release(&said);
@@ -171,10 +171,10 @@ errand_call_model(struct run *run, struct error *e)
 	(void)transcript_forget(&er->transcript); /* else all is sent again */
 	q.items = er->transcript.json;
 	q.nitems = er->transcript.n;
-	if (er->spent.turns == 1 && s->watch->started != NULL)
-		s->watch->started(er);
-	if (s->watch->turn_started != NULL)
-		s->watch->turn_started(er);
+	if (er->spent.turns == 1 && er->watch->started != NULL)
+		er->watch->started(er);
+	if (er->watch->turn_started != NULL)
+		er->watch->turn_started(er);
 	er->model = model_call_start(role->endpoint.model, &q, &ops, er, e);
 	if (er->model == NULL) {
 		if (e->code > ERROR_INTERNAL)

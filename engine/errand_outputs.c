@@ -62,7 +62,9 @@ errand_outputs_dir(struct errand *er, struct error *e)
 	const struct supplies *s = er->supplies;
 	const char *dir;
 
-	if (s->outputs_dir == NULL)
+	if (er->outputs_dir != NULL)
+		dir = er->outputs_dir;
+	else if (s->outputs_dir == NULL)
 		dir = arena_printf(
 		    &er->keep, "%s/runs/%s/outputs", s->state_path, er->id);
 	else if (s->outputs_dir_is_one)

@@ -38,8 +38,8 @@ all_answered(struct errand *er)
 		run_post_error(er->run, &e);
 		return;
 	}
-	if (er->supplies->watch->turn_finished != NULL)
-		er->supplies->watch->turn_finished(er);
+	if (er->watch->turn_finished != NULL)
+		er->watch->turn_finished(er);
 	errand_note_length(er);
 	run_post(er->run, RUN_EV_RESULTS);
 }
@@ -72,8 +72,8 @@ answered(struct tool_call *handle, struct span answer, void *owner)
 	}
 	er->turn.answered++;
 	er->spent.tool_calls++;
-	if (er->supplies->watch->tool_output != NULL)
-		er->supplies->watch->tool_output(er, call);
+	if (er->watch->tool_output != NULL)
+		er->watch->tool_output(er, call);
 	if (er->turn.answered == er->turn.calls)
 		all_answered(er);
 	else
@@ -87,8 +87,8 @@ passed(struct gate_ticket *t)
 	struct errand *er = call->errand;
 	struct error e;
 
-	if (er->supplies->watch->tool_called != NULL)
-		er->supplies->watch->tool_called(er, call);
+	if (er->watch->tool_called != NULL)
+		er->watch->tool_called(er, call);
 	call->call =
 	    tool_call_start(er->toolbox, &call->item, answered, call, &e);
 	if (call->call == NULL)

@@ -82,7 +82,16 @@ walked(const struct error *error, void *owner)
 	text_release(&t);
 }
 
-static const struct tree_ops ops = {.entry = met, .done = walked};
+/* It is drawn as any other folder; what is in it, nobody can say. */
+static void
+shut(struct tree *t, const char *path, void *owner)
+{
+	(void)t;
+	(void)path;
+	(void)owner;
+}
+
+static const struct tree_ops ops = {.entry = met, .shut = shut, .done = walked};
 
 enum survey_answer
 survey_tree(struct survey *s)

@@ -202,6 +202,15 @@ a_deep_and_wide_tree_is_looked_at_only_above(void **state)
 }
 
 static void
+a_folder_that_is_shut_is_drawn_like_others(void **state)
+{
+	(void)state;
+	look_after("mkdir shut open; touch open/f; chmod 0 shut; true");
+	assert_true(tree_has("open/f"));
+	assert_true(tree_has("shut/"));
+}
+
+static void
 a_survey_can_be_given_up_at_any_time(void **state)
 {
 	struct survey_order order = {
@@ -236,6 +245,7 @@ main(void)
 	    T(a_gibibyte_is_read_as_far_as_it_is_shown),
 	    T(a_cwd_reached_by_a_link_is_none),
 	    T(a_deep_and_wide_tree_is_looked_at_only_above),
+	    T(a_folder_that_is_shut_is_drawn_like_others),
 	    T(a_survey_can_be_given_up_at_any_time),
 	};
 
