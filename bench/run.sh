@@ -21,3 +21,7 @@ echo 'net: streamed answers over TLS, beside libcurl'
 /usr/bin/python3 -B bench/net.py "$build"
 echo 'limit: the number of requests that a server takes, found and followed'
 /usr/bin/python3 -B bench/bench_limit.py "$build"
+echo 'tools: what they do with bytes, beside GNU patch'
+"$build"/bench/bench_tools 7
+echo 'ptys: 512 terminals at once on one loop'
+/usr/bin/python3 -B bench/ptys.py "$build"
