@@ -10,7 +10,7 @@
 
 static const char *const always[] = {
     "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-    "HOME=" ETC_HOME,
+    ("HOME=" ETC_HOME), /* two that belong together */
     "LANG=C.UTF-8",
     "SHELL=/bin/sh",
     "TMPDIR=/tmp",
