@@ -1,8 +1,9 @@
 /*
  * Whole peers over a real socket: the client reads what a server made of the
  * input says, and the server what such a client says, in HTTP/1.1 and HTTP/2.
- * The first byte chooses.  However it ends, both sides must end, and no
- * memory may be left.
+ * The first byte chooses, also whether the client asks for an upgrade or
+ * streams its body.  However it ends, both sides must end, and no memory may
+ * be left.
  */
 
 #include <errno.h>
@@ -30,6 +31,7 @@ static struct http_client *client;
 static struct server *server;
 static struct tcp_listener listener;
 static int is_over;
+static unsigned filled;
 
 /* --- the peer: says the input, half-closes, waits for the other's end --- */
 
@@ -126,11 +128,35 @@ got_failure(void *owner, const struct http_failure *f)
 	is_over = 1;
 }
 
+/* A body of three pieces. */
+static size_t
+fill(void *owner, char *p, size_t n, int *is_last)
+{
+	(void)owner;
+	CHECK(n >= 5);
+	memcpy(p, "piece", 5);
+	*is_last = ++filled == 3;
+	return 5;
+}
+
+static void
+upgraded(void *owner, const struct http_head *head, struct stream *s,
+    struct span early)
+{
+	CHECK(head->status == 101 && span_is_nocase(head->upgrade, "echo"));
+	CHECK(early.n <= 1 << 16);
+	stream_close(s);
+	*(struct http_call **)owner = NULL;
+	is_over = 1;
+}
+
 static const struct http_ops ops = {
     .head = got_head,
     .body = got_body,
     .end = got_end,
     .failed = got_failure,
+    .fill = fill,
+    .upgraded = upgraded,
 };
 
 /* --- the server's side --- */
@@ -217,7 +243,7 @@ begin(void)
 }
 
 static void
-be_the_server(int http2)
+be_the_server(int http2, int is_special)
 {
 	static const char text[] = "a body";
 	struct span body = span_of(text);
@@ -236,6 +262,12 @@ be_the_server(int http2)
 	s.url = span_of(url);
 	o = http_origin_new(client, &s, &e);
 	CHECK(o != NULL);
+	filled = 0;
+	if (is_special) {
+		q.nbody = 0;
+		q.is_streamed = http2;
+		q.upgrade = http2 ? NULL : "echo";
+	}
 	call = http_start(o, &q, &ops, &call, &e);
 	CHECK(call != NULL);
 	while (call != NULL)
@@ -277,7 +309,7 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	peer.p = bytes;
 	peer.n = at + n - 1;
 	if (p[0] % 4 < 2)
-		be_the_server(p[0] % 4);
+		be_the_server(p[0] % 4, (p[0] & 0x40) != 0);
 	else
 		be_the_client();
 	CHECK(pool_in_use() <= before);
