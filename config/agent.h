@@ -39,6 +39,8 @@ struct agent_retry {
 	double retry_after_max_seconds;
 };
 
+#define AGENT_PINS_MAX 4
+
 struct agent_model {
 	enum model_api api;
 	const char *name;
@@ -49,6 +51,8 @@ struct agent_model {
 	const char *ca_file; /* absolute paths, or NULL */
 	const char *client_cert;
 	struct secret_ref client_key;
+	struct text_list pins; /* pin.h; of the server's keys */
+	const char *proxy;     /* NULL: as the environment says; or "none" */
 	double first_byte_seconds, idle_seconds;
 	struct span
 	    settings; /* a JSON object, sent along as it is; or n == 0 */

@@ -14,6 +14,9 @@ extern const struct field_custom agent_headers_custom, agent_key_custom,
 /* agent_links.c */
 extern const struct field_custom agent_links_custom, agent_handoffs_custom;
 
+/* agent_model.c */
+int agent_model_check(struct table_reader *r, int v, void *at);
+
 /* agent.c: what no single member can tell. */
 int agent_check(struct table_reader *r, int v, void *at);
 

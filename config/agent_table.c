@@ -62,6 +62,12 @@ static const struct field model_fields[] = {
 	.doc = "our certificate, where the server asks for one"},
     {"client_key", FIELD_CUSTOM, FIELD_ASIDE, MODEL(client_key),
 	.custom = &agent_key_custom, .doc = "and its key"},
+    {"pins", FIELD_TEXTS, FIELD_ASIDE, MODEL(pins),
+	.doc = "sha256//BASE64 of public keys, one of which must be in the "
+	       "server's chain"},
+    {"proxy", FIELD_TEXT, FIELD_ASIDE, MODEL(proxy),
+	.doc = "http://HOST:PORT to go by way of, instead of HTTPS_PROXY; or "
+	       "none"},
     {"first_byte_seconds", FIELD_REAL, FIELD_ASIDE, MODEL(first_byte_seconds),
 	.min = 0.001, .max = SECONDS_MAX, .preset = 120,
 	.doc = "patience until an answer begins"},
@@ -80,6 +86,7 @@ static const struct table model_table = {
     .doc = "Which model, and how it is reached.",
     .bytes = sizeof(struct agent_model),
     .fields = model_fields,
+    .check = agent_model_check,
 };
 
 static const char *const backend_names[] = {"local", "null", NULL};

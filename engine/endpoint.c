@@ -1,8 +1,10 @@
 #include "engine/endpoint.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "config/agent.h"
+#include "config/pin.h"
 #include "engine/base/error.h"
 #include "net/http.h"
 #include "net/model_call.h"
@@ -53,6 +55,18 @@ key_file_of(const struct agent_model *m, const char **out, struct error *e)
 	return 0;
 }
 
+static int
+read_pins(const struct agent_model *m, struct model_endpoint_settings *s,
+    struct error *e)
+{
+	_Static_assert(AGENT_PINS_MAX <= TLS_PINS_MAX, "all pins have a place");
+
+	for (; s->npins < m->pins.n; s->npins++)
+		if (pin_parse(m->pins.at[s->npins], &s->pin[s->npins], e) == -1)
+			return error_wrap(e, "model.pins");
+	return 0;
+}
+
 static struct model_endpoint_settings
 settings_of(const struct agent_model *m)
 {
@@ -61,6 +75,7 @@ settings_of(const struct agent_model *m)
 	    .base_url = span_of(m->base_url),
 	    .ca_file = m->ca_file,
 	    .cert_file = m->client_cert,
+	    .no_proxy = m->proxy != NULL && strcmp(m->proxy, "none") == 0,
 	    .first_byte_ms = (uint32_t)(m->first_byte_seconds * 1000),
 	    .idle_ms = (uint32_t)(m->idle_seconds * 1000),
 	    .retry =
@@ -96,8 +111,10 @@ endpoint_open(struct endpoint *ep, struct loop *loop,
 		s.api_key = &ep->api_key;
 	}
 	if (read_headers(ep, m, e) == -1 ||
-	    key_file_of(m, &s.key_file, e) == -1)
+	    key_file_of(m, &s.key_file, e) == -1 || read_pins(m, &s, e) == -1)
 		return -1;
+	if (m->proxy != NULL && !s.no_proxy)
+		s.proxy = span_of(m->proxy);
 	s.fields = ep->fields;
 	s.nfields = m->headers_n;
 	s.plain_anywhere = plain_anywhere;

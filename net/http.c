@@ -182,7 +182,7 @@ origin_proxy(struct http_origin *o, struct error *e)
 {
 	struct span text = o->set.proxy;
 
-	if (o->tls == NULL)
+	if (o->tls == NULL || o->set.no_proxy)
 		return 0;
 	if (text.n == 0) {
 		text = from_environment("HTTPS_PROXY", "https_proxy");

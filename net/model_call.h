@@ -41,6 +41,10 @@ struct model_endpoint_settings {
 	const struct http_request_field *fields;
 	unsigned nfields;
 	const char *ca_file, *cert_file, *key_file;
+	struct digest pin[TLS_PINS_MAX]; /* as struct tls_client_settings */
+	unsigned npins;
+	struct span proxy; /* as struct http_origin_settings */
+	int no_proxy;
 	int plain_anywhere;        /* plain http beyond loopback was allowed */
 	uint32_t first_byte_ms;    /* 0: 120,000 */
 	uint32_t idle_ms;          /* 0: 60,000 */

@@ -82,11 +82,15 @@ open_origin(struct model_endpoint *ep, struct error *e)
 	    .tls.ca_file = ep->set.ca_file,
 	    .tls.cert_file = ep->set.cert_file,
 	    .tls.key_file = ep->set.key_file,
+	    .tls.npins = ep->set.npins,
+	    .proxy = ep->set.proxy,
+	    .no_proxy = ep->set.no_proxy,
 	    .plain_anywhere = ep->set.plain_anywhere,
 	    .connections_max = ep->set.connections_max,
 	    .calls_max = ep->set.calls_max,
 	};
 
+	memcpy(s.tls.pin, ep->set.pin, sizeof s.tls.pin);
 	ep->origin = http_origin_new(ep->client, &s, e);
 	if (ep->origin != NULL)
 		return 0;
