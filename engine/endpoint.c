@@ -126,6 +126,43 @@ endpoint_open(struct endpoint *ep, struct loop *loop,
 	return ep->model == NULL ? -1 : 0;
 }
 
+static int
+same_text(const char *a, const char *b)
+{
+	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+static int
+same_secret(const struct secret_ref *a, const struct secret_ref *b)
+{
+	return a->kind == b->kind && same_text(a->name, b->name);
+}
+
+static int
+same_patience(const struct agent_model *a, const struct agent_model *b)
+{
+	return a->first_byte_seconds == b->first_byte_seconds &&
+	       a->idle_seconds == b->idle_seconds &&
+	       a->retry.attempts == b->retry.attempts &&
+	       a->retry.base_ms == b->retry.base_ms &&
+	       a->retry.max_ms == b->retry.max_ms &&
+	       a->retry.retry_after_max_seconds ==
+		   b->retry.retry_after_max_seconds;
+}
+
+int
+endpoint_is_same(const struct agent_model *a, const struct agent_model *b)
+{
+	return a->api == b->api && same_text(a->base_url, b->base_url) &&
+	       same_secret(&a->api_key, &b->api_key) &&
+	       a->headers_n == b->headers_n &&
+	       (a->headers_n == 0 || a->headers == b->headers) &&
+	       same_text(a->ca_file, b->ca_file) &&
+	       same_text(a->client_cert, b->client_cert) &&
+	       same_secret(&a->client_key, &b->client_key) &&
+	       same_patience(a, b);
+}
+
 void
 endpoint_close(struct endpoint *ep)
 {

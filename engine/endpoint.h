@@ -34,6 +34,9 @@ int endpoint_open(struct endpoint *ep, struct loop *loop,
     const struct agent_model *m, int plain_anywhere, unsigned calls_max,
     struct error *e);
 
+/* Would an endpoint for either do for the other as well? */
+int endpoint_is_same(const struct agent_model *a, const struct agent_model *b);
+
 /* No call may be under way.  A zeroed one is fine. */
 void endpoint_close(struct endpoint *ep);
 

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "config/agent_family.h"
 #include "engine/base/alloc_guard.h"
 #include "engine/base/check.h"
 #include "engine/base/os.h"
@@ -18,6 +19,9 @@
 
 /* A run's commands that outlive their calls, on an average. */
 #define PROCESSES_PER_RUN 8
+
+/* Runs that runs started, at once, of all: 40 MB of memory at the most. */
+#define CHILDREN_MAX 16384
 
 /* A turn of the loop that is worth a line with -v. */
 #define LAG_TOLD_US 50000
@@ -213,32 +217,97 @@ open_roles(struct engine *en, const struct engine_settings *set,
     const struct sched_limits *limits, struct error *e)
 {
 	struct supplies *s = &en->supplies;
+	struct agent_family family;
 	struct role_settings with = {
 	    .loop = en->loop,
 	    .plain_anywhere = set->settings->http_allowed,
 	    .calls_max = limits->models_max,
 	};
 
-	s->role = calloc(1, sizeof *s->role);
+	agent_family(set->agent, &family);
+	s->role = calloc(family.n, sizeof *s->role);
 	if (s->role == NULL)
 		return error_set(e, ERROR_FULL, 0, "no memory for agents");
-	s->roles = 1;
-	return role_open(&s->role[0], set->agent, &with, e);
+	with.others = s->role;
+	for (unsigned i = 0; i < family.n; i++) {
+		with.others_n = s->roles++;
+		if (role_open(&s->role[i], family.member[i], &with, e) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+/*
+ * Room for what runs may start: as if each had all its agents at work, and as
+ * many that have ended and are not yet buried.
+ */
+static unsigned
+children_max(const struct supplies *s, unsigned jobs)
+{
+	uint64_t each = 0;
+
+	for (unsigned i = 0; i < s->roles; i++)
+		if (role_starts_agents(&s->role[i]))
+			each +=
+			    2 * (uint64_t)s->role[i].agent->subagents.at_once;
+	return each * jobs < CHILDREN_MAX ? (unsigned)(each * jobs)
+					  : CHILDREN_MAX;
 }
 
 static int
 open_tools(
     struct engine *en, const struct sched_limits *limits, struct error *e)
 {
+	unsigned runs = limits->runs_max + limits->children_max;
 	struct tools_limits most = {
-	    .boxes_max = limits->runs_max,
+	    .boxes_max = runs,
 	    .calls_max = limits->commands_max,
-	    .processes_max =
-		limits->runs_max * PROCESSES_PER_RUN + limits->commands_max,
+	    .processes_max = runs * PROCESSES_PER_RUN + limits->commands_max,
 	};
+
+	/* What is about agents takes no place among the commands. */
+	if (limits->children_max > 0 || en->supplies.roles > 1)
+		most.calls_max += runs * LIMIT_TOOL_CALLS_PER_TURN;
 
 	en->supplies.tools = tools_new(en->loop, &most, e);
 	return en->supplies.tools == NULL ? -1 : 0;
+}
+
+/* Every profile that a sandbox may be built with, once; how many. */
+static unsigned
+list_profiles(const struct supplies *s, const struct profile **out)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < s->roles; i++) {
+		const struct profile *p = s->role[i].agent->sandbox.profile;
+		unsigned at = 0;
+
+		while (at < n && out[at] != p)
+			at++;
+		if (at == n)
+			out[n++] = p;
+	}
+	return n;
+}
+
+static int
+needs_sandboxes(const struct supplies *s)
+{
+	for (unsigned i = 0; i < s->roles; i++)
+		if (role_needs_sandbox(&s->role[i]))
+			return 1;
+	return 0;
+}
+
+/* Sandboxes of tasks' runs, and as many of each depth below them. */
+static unsigned
+sandboxes_max(const struct supplies *s, const struct sched_limits *limits)
+{
+	unsigned depth = (unsigned)s->role[0].agent->subagents.depth;
+
+	return limits->sandboxes_max *
+	       (limits->children_max > 0 ? depth + 1 : 1);
 }
 
 static int
@@ -246,17 +315,18 @@ open_sandboxes(struct engine *en, const struct engine_settings *set,
     const struct sched_limits *limits, struct error *e)
 {
 	struct supplies *s = &en->supplies;
-	const struct profile *profile = s->role[0].agent->sandbox.profile;
+	const struct profile *profiles[AGENTS_MAX];
 	struct sandbox_host_settings host = {
-	    .sandboxes_max = limits->sandboxes_max,
-	    .commands_max = limits->runs_max * PROCESSES_PER_RUN,
+	    .sandboxes_max = sandboxes_max(s, limits),
+	    .commands_max =
+		(limits->runs_max + limits->children_max) * PROCESSES_PER_RUN,
 	    .netns_ready = limits->active_max < 16 ? limits->active_max : 16,
 	    .cgroups_ready = limits->active_max < 16 ? limits->active_max : 16,
-	    .profiles = &profile,
-	    .profiles_n = 1,
+	    .profiles = profiles,
+	    .profiles_n = list_profiles(s, profiles),
 	};
 
-	if (!role_needs_sandbox(&s->role[0]))
+	if (!needs_sandboxes(s))
 		return 0; /* there will be no sandbox at all */
 	if (set->zygote_error != NULL &&
 	    set->zygote_error->code != ERROR_NONE) {
@@ -319,11 +389,13 @@ engine_open(struct engine *en, const struct engine_settings *set,
 	if (open_store(en, set, e) == -1)
 		return -1;
 	en->loop = s->loop = loop_new(e);
-	if (en->loop == NULL || open_roles(en, set, &limits, e) == -1 ||
-	    open_tools(en, &limits, e) == -1 ||
+	if (en->loop == NULL || open_roles(en, set, &limits, e) == -1)
+		return -1;
+	limits.children_max = children_max(s, limits.active_max);
+	if (open_tools(en, &limits, e) == -1 ||
 	    open_sandboxes(en, set, &limits, e) == -1 ||
 	    slab_init(&s->errands, "errands", sizeof(struct errand),
-		limits.runs_max, e) == -1)
+		limits.runs_max + limits.children_max, e) == -1)
 		return -1;
 	s->sched = sched_new(en->loop, &sched_ports, &limits, en, e);
 	if (s->sched == NULL || control_start(&en->control, en->loop,

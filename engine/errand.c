@@ -86,9 +86,10 @@ errand_new(struct supplies *s, void *owner)
 	if (er == NULL)
 		return NULL;
 	er->supplies = s;
-	er->role = &s->role[0];
-	er->owner = owner;
+	er->role = er->first = &s->role[0];
 	er->watch = s->watch;
+	family_init(&er->family);
+	er->owner = owner;
 	arena_init(&er->keep, KEEP_MAX);
 	arena_init(&er->scratch, SCRATCH_MAX);
 	transcript_init(&er->transcript, &er->keep);
@@ -152,7 +153,8 @@ add_user_message(struct errand *er, struct span input, struct error *e)
 
 /*
  * An input is a template only when all its names are of the known kinds:
- * "${HOME}" in a script that a task quotes is no name of ours.
+ * "${HOME}" in a script that a task quotes is no name of ours.  What a model
+ * tells another agent is none at all.
  */
 static int
 add_input(struct errand *er, struct error *e)
@@ -165,7 +167,8 @@ add_input(struct errand *er, struct error *e)
 	int answer;
 
 	vars.input = (struct span){NULL, 0};
-	if (!vars_occur(input) || vars_check(input, &at, &ignored) == -1)
+	if (er->family.depth > 0 || !vars_occur(input) ||
+	    vars_check(input, &at, &ignored) == -1)
 		return add_user_message(er, input, e);
 	text_init(&text, 4 * LIMIT_TASK_LINE);
 	answer = vars_expand(input, &vars, &text, e);
@@ -224,11 +227,11 @@ name_it(struct errand *er, const struct store_found *found)
 	hex_encode(bytes, sizeof bytes, er->id);
 }
 
-void
-errand_admit(
+/* It has a run: everything up to its first turn. */
+static void
+begin(
     struct errand *er, const struct store_found *found, const struct error *bad)
 {
-	struct supplies *s = er->supplies;
 	struct error e;
 
 	name_it(er, found);
@@ -237,14 +240,50 @@ errand_admit(
 	er->budget = er->role->agent->budget;
 	budget_narrow(&er->budget, &er->task.budget);
 	er->wall_left_ms = (uint64_t)(er->budget.wall_seconds * 1000);
-	er->run = sched_admit(s->sched, &errand_ports, er);
-	CHECK(er->run != NULL);
 	run_set_sandbox_first(er->run, errand_must_look(er));
 	run_set_has_outputs(er->run, er->role->outputs[0] != NULL);
 	if (bad != NULL)
 		run_post_error(er->run, bad);
 	else if (prepare(er, &e) == -1)
 		run_post_error(er->run, &e);
+}
+
+void
+errand_admit(
+    struct errand *er, const struct store_found *found, const struct error *bad)
+{
+	er->profile = er->role->agent->sandbox.profile;
+	er->run = sched_admit(er->supplies->sched, &errand_ports, er);
+	CHECK(er->run != NULL);
+	begin(er, found, bad);
+}
+
+/* Nobody outside looks at a child: its parent has its answer. */
+static const struct errand_watch nobody;
+
+int
+errand_admit_child(struct errand *er)
+{
+	er->watch = &nobody;
+	er->run = sched_admit_child(
+	    er->supplies->sched, &errand_ports, er, er->family.depth);
+	if (er->run == NULL)
+		return -1;
+	if (er->shares_sandbox)
+		run_set_has_sandbox(er->run);
+	begin(er, NULL, NULL);
+	return 0;
+}
+
+const struct role *
+supplies_role(const struct supplies *s, const struct agent *a)
+{
+	unsigned i = 0;
+
+	while (i < s->roles && s->role[i].agent != a)
+		i++;
+	CHECK(i < s->roles);
+	return &s->role[i];
 }
 
 /* --- life --- */
@@ -264,8 +303,10 @@ errand_afford(const struct run *run, struct error *e)
 {
 	const struct errand *er = run_owner(run);
 
-	return budget_afford(
-	    &er->budget, &er->role->agent->prices, &er->spent, &er->last, e);
+	if (budget_afford(&er->budget, &er->role->agent->prices, &er->spent,
+		&er->last, e) == -1)
+		return -1;
+	return family_afford(er, e);
 }
 
 /* --- death --- */
@@ -276,6 +317,7 @@ gone(void *owner)
 	struct errand *er = owner;
 
 	errand_trace_ends(er);
+	family_left(er);
 	run_free(er->run);
 	slab_give(&er->supplies->errands, er);
 }
@@ -307,13 +349,22 @@ static void
 ended(struct run *run)
 {
 	struct errand *er = run_owner(run);
-	struct sandbox *sandbox = er->sandbox;
 
 	stop_what_is_in_flight(er);
 	er->is_over = 1;
 	if (er->watch->ended != NULL)
 		er->watch->ended(er);
+	family_ended(er);
 	give_memory_back(er);
+	if (family_lets_go(er))
+		errand_bury(er);
+}
+
+void
+errand_bury(struct errand *er)
+{
+	struct sandbox *sandbox = er->shares_sandbox ? NULL : er->sandbox;
+
 	er->sandbox = NULL;
 	if (sandbox != NULL)
 		sandbox_destroy_then(sandbox, gone, er);

@@ -29,6 +29,7 @@
 #include "engine/base/trace.h"
 #include "engine/budget.h"
 #include "engine/environment.h"
+#include "engine/family.h"
 #include "engine/result.h"
 #include "engine/run.h"
 #include "engine/store.h"
@@ -38,10 +39,12 @@
 #include "tools/tool.h"
 
 struct agent;
+struct agent_handoff;
 struct changes;
 struct errand;
 struct model_call;
 struct outputs;
+struct profile;
 struct role;
 struct sandbox;
 struct sandbox_host;
@@ -92,7 +95,9 @@ struct stopwatch {
 
 struct errand {
 	struct supplies *supplies;
-	const struct role *role;          /* whose part it plays now */
+	const struct role *role;  /* whose part it plays now */
+	const struct role *first; /* and played at first */
+	struct family family;
 	struct run *run;                  /* NULL until admitted */
 	void *owner;                      /* who waits for it */
 	const struct errand_watch *watch; /* the supplies', or its owner's */
@@ -108,6 +113,13 @@ struct errand {
 	unsigned is_over : 1;      /* ended; waits for its sandbox to go */
 	unsigned is_changed_known : 1;
 	unsigned compaction_failed : 1; /* it goes on as long as it can */
+	unsigned role_changed : 1;      /* and the store is to be told */
+	unsigned shares_sandbox : 1;    /* it is its parent's */
+
+	const struct agent_handoff *handoff; /* when this turn is over */
+	const struct agent_handoff *handed;  /* what the next call shows */
+	unsigned hides_reasoning : 1;        /* of another model */
+	const struct profile *profile;       /* of its sandbox */
 
 	struct arena keep, scratch;
 	struct task task;
@@ -172,6 +184,19 @@ void errand_admit(struct errand *er, const struct store_found *found,
     const struct error *bad);
 
 /*
+ * Make it a run that another run waits for: its role, task and profile are
+ * set.  -1: there is no room.
+ */
+int errand_admit_child(struct errand *er);
+
+/* It is over, and nobody needs it: free it when its sandbox has gone. */
+void errand_bury(struct errand *er);
+
+/* The role of this agent; CHECKs that there is one. */
+const struct role *supplies_role(
+    const struct supplies *s, const struct agent *a);
+
+/*
  * The engine ends before the run does: give up what is in flight, without a
  * word to anybody.  Its sandbox goes with the host.
  */
@@ -225,6 +250,11 @@ void errand_note_length(struct errand *er);
 
 /* The model says so, in e: 1 if the run may try once more, shorter. */
 int errand_overflowed(struct errand *er, const struct error *e);
+/* Start calls that waited for another agent of this run to end. */
+void errand_go_on_calling(struct errand *er);
+
+/* What is to be collected: its role's, else the first one's. */
+const char *const *errand_outputs(const struct errand *er);
 
 /* Print what happened last to the errand that moved last: for check_dump. */
 void errand_dump(void);

@@ -193,7 +193,7 @@ errand_compact(struct run *run, struct error *e)
 	text_add_str(&told, "\n</conversation>\n");
 	item_write_message(&item, "user", text_span(&told));
 	span = text_span(&item);
-	er->model = model_call_start(er->role->endpoint.model, &q, &ops, er, e);
+	er->model = model_call_start(er->role->model, &q, &ops, er, e);
 	text_release(&told);
 	text_release(&item);
 	if (er->model == NULL) {

@@ -5,6 +5,7 @@
 #include "engine/base/limits.h"
 #include "engine/base/text.h"
 #include "engine/errand.h"
+#include "engine/handoff.h"
 #include "engine/role.h"
 #include "net/model_call.h"
 
@@ -54,7 +55,7 @@ errand_count_tokens(struct errand *er, const struct usage *u)
 	    .output = u->output_tokens,
 	    .reasoning = u->reasoning_tokens,
 	};
-	spending_add(&er->spent, &er->role->agent->prices, &er->last);
+	family_count_tokens(er, &er->last);
 }
 
 /* Does any call of this turn need a sandbox? */
@@ -169,13 +170,15 @@ errand_call_model(struct run *run, struct error *e)
 	turn_init(&er->turn);
 	arena_release(&er->scratch);
 	(void)transcript_forget(&er->transcript); /* else all is sent again */
+	if (handoff_show(er, e) == -1)
+		return -1;
 	q.items = er->transcript.json;
 	q.nitems = er->transcript.n;
 	if (er->spent.turns == 1 && er->watch->started != NULL)
 		er->watch->started(er);
 	if (er->watch->turn_started != NULL)
 		er->watch->turn_started(er);
-	er->model = model_call_start(role->endpoint.model, &q, &ops, er, e);
+	er->model = model_call_start(role->model, &q, &ops, er, e);
 	if (er->model == NULL) {
 		if (e->code > ERROR_INTERNAL)
 			e->code = e->code == ERROR_TOO_BIG

@@ -56,6 +56,15 @@ collected(const struct list *files, const struct error *error, void *owner)
 		errand_fail(er, &e, ERROR_INTERNAL);
 }
 
+const char *const *
+errand_outputs(const struct errand *er)
+{
+	const struct role *role =
+	    er->role->outputs[0] != NULL ? er->role : er->first;
+
+	return (const char *const *)role->outputs;
+}
+
 const char *
 errand_outputs_dir(struct errand *er, struct error *e)
 {
@@ -64,7 +73,7 @@ errand_outputs_dir(struct errand *er, struct error *e)
 
 	if (er->outputs_dir != NULL)
 		dir = er->outputs_dir;
-	else if (s->outputs_dir == NULL)
+	else if (s->outputs_dir == NULL || er->family.depth > 0)
 		dir = arena_printf(
 		    &er->keep, "%s/runs/%s/outputs", s->state_path, er->id);
 	else if (s->outputs_dir_is_one)
@@ -90,7 +99,7 @@ errand_collect_outputs(struct run *run, struct error *e)
 	if (dir == NULL)
 		return -1;
 	er->outputs = outputs_start(er->supplies->loop, er->sandbox,
-	    er->role->outputs, dir, &limits, &er->keep, collected, er, e);
+	    errand_outputs(er), dir, &limits, &er->keep, collected, er, e);
 	if (er->outputs != NULL)
 		return 0;
 	if (is_worlds_fault(e)) {

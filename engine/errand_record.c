@@ -40,6 +40,8 @@ record_birth(struct errand *er)
 	struct store_run row = {
 	    .number = er->number,
 	    .agent = er->role->digest,
+	    .parent = er->family.parent == NULL ? 0 : er->family.parent->number,
+	    .depth = er->family.depth,
 	    .task = er->task.digest,
 	    .agent_name = span_of(er->role->agent->name),
 	    .custom_id = er->task.custom_id,
@@ -47,8 +49,8 @@ record_birth(struct errand *er)
 	    .created_ms = er->queued_ms,
 	};
 
-	if (row.custom_id.n == 0)
-		row.custom_id.p = NULL;
+	if (row.custom_id.n == 0 || row.parent != 0)
+		row.custom_id = (struct span){NULL, 0};
 	for (size_t i = 0; i < sizeof row.id; i++)
 		row.id[i] = er->id[i];
 	store_run_add(s->store, &row);
@@ -167,6 +169,7 @@ static void
 fill_result(struct errand *er, enum run_state to, int64_t now)
 {
 	char *task = arena_alloc(&er->keep, HASH_TEXT_MAX);
+	char *profile = arena_alloc(&er->keep, HASH_TEXT_MAX);
 	struct result *r = &er->result;
 
 	*r = (struct result){
@@ -180,17 +183,21 @@ fill_result(struct errand *er, enum run_state to, int64_t now)
 	    .outputs = &er->files,
 	    .changes = er->is_changed_known ? &er->changed : NULL,
 	    .changes_omitted = er->changed_omitted,
-	    .agent = er->role->agent->name,
-	    .agent_digest = er->role->agent->digest,
+	    .agent = er->first->agent->name,
+	    .agent_digest = er->first->agent->digest,
 	    .task_digest = task,
-	    .profile = er->role->agent->sandbox.profile->name,
-	    .profile_digest = er->role->profile_digest,
+	    .profile = er->profile->name,
+	    .profile_digest = profile,
 	    .model = er->model_name,
 	    .request_id = er->request_id,
 	    .attempts = er->attempts,
 	};
-	if (r->custom_id.n == 0)
-		r->custom_id.p = NULL;
+	if (r->custom_id.n == 0 || er->family.depth > 0)
+		r->custom_id = (struct span){NULL, 0};
+	if (profile != NULL)
+		profile_digest(er->profile, profile);
+	if (er->role != er->first)
+		r->handed_to = er->role->agent->name;
 	if (task != NULL)
 		digest_text(&er->task.digest, task);
 	fill_timing(er, now);
@@ -223,6 +230,8 @@ record_end(struct errand *er, enum run_state to, int64_t now)
 	}
 	end.result = text_span(&line);
 	store_run_end(er->supplies->store, er->number, &end);
+	if (er->family.working > 0)
+		store_run_cut_below(er->supplies->store, er->number, now);
 	er->result_line = arena_span(&er->keep, end.result);
 	text_release(&line);
 }
@@ -256,6 +265,11 @@ errand_record(struct run *run, enum run_state from, enum run_state to)
 	if (from != to)
 		record_model_call(er, to, now);
 	record_tool_calls(er, to, now);
+	if (er->role_changed) {
+		er->role_changed = 0;
+		store_run_agent(
+		    s->store, er->number, span_of(er->role->agent->name));
+	}
 	if (from == to)
 		return;
 	moved_last = &er->trace;

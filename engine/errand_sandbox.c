@@ -34,11 +34,18 @@ lost(struct sandbox *sb, const struct error *error, void *owner)
 
 static const struct sandbox_ops ops = {created, lost};
 
+/* Whose workspace it is: its agent's now, else the first one's. */
+static const struct role *
+owner_of_manifest(const struct errand *er)
+{
+	return er->role->agent->manifest != NULL ? er->role : er->first;
+}
+
 /* The agent's manifest with the task's over it and all names replaced. */
 static int
 make_manifest(struct errand *er, const struct manifest **out, struct error *e)
 {
-	const struct agent *agent = er->role->agent;
+	const struct agent *agent = owner_of_manifest(er)->agent;
 	struct vars vars = {
 	    .input = er->task.input,
 	    .custom_id = er->task.custom_id,
@@ -63,7 +70,7 @@ errand_build_sandbox(struct run *run, struct error *e)
 	struct errand *er = run_owner(run);
 	struct supplies *s = er->supplies;
 	struct sandbox_spec spec = {
-	    .profile = er->role->agent->sandbox.profile,
+	    .profile = er->profile,
 	    .remembers = er->role->agent->sandbox.changes,
 	    .run_as = er->role->agent->run_as,
 	    .label = er->id,
@@ -77,7 +84,7 @@ errand_build_sandbox(struct run *run, struct error *e)
 	}
 	er->manifest = spec.manifest;
 	if (environment_init(&er->environment, &er->keep, spec.manifest,
-		&er->role->secrets) == -1)
+		&owner_of_manifest(er)->secrets) == -1)
 		return error_set(
 		    e, ERROR_INTERNAL, 0, "no memory for an environment");
 	stopwatch_start(&er->sandbox_time, s->loop);

@@ -6,6 +6,7 @@
 
 #include "engine/base/check.h"
 #include "engine/errand.h"
+#include "engine/handoff.h"
 #include "engine/role.h"
 #include "engine/sched.h"
 
@@ -36,6 +37,10 @@ all_answered(struct errand *er)
 		error_set(&e, ERROR_INTERNAL, 0,
 		    "the run's memory is full: its transcript is too long");
 		run_post_error(er->run, &e);
+		return;
+	}
+	if (handoff_carry_out(er, &e) == -1) {
+		errand_fail(er, &e, ERROR_INTERNAL);
 		return;
 	}
 	if (er->watch->turn_finished != NULL)
@@ -71,7 +76,7 @@ answered(struct tool_call *handle, struct span answer, void *owner)
 		return;
 	}
 	er->turn.answered++;
-	er->spent.tool_calls++;
+	family_count_tool_call(er);
 	if (er->watch->tool_output != NULL)
 		er->watch->tool_output(er, call);
 	if (er->turn.answered == er->turn.calls)
@@ -81,9 +86,8 @@ answered(struct tool_call *handle, struct span answer, void *owner)
 }
 
 static void
-passed(struct gate_ticket *t)
+begin(struct turn_call *call)
 {
-	struct turn_call *call = container_of(t, struct turn_call, place);
 	struct errand *er = call->errand;
 	struct error e;
 
@@ -95,12 +99,40 @@ passed(struct gate_ticket *t)
 		errand_fail(er, &e, ERROR_INTERNAL);
 }
 
+static void
+passed(struct gate_ticket *t)
+{
+	begin(container_of(t, struct turn_call, place));
+}
+
+/* One that starts an agent waits here while as many as may be are at work. */
+static void
+begin_or_wait(struct turn_call *call)
+{
+	struct errand *er = call->errand;
+
+	call->is_waiting =
+	    toolset_starts_agent(&er->role->toolset, &call->item) &&
+	    !family_has_room(er);
+	if (!call->is_waiting)
+		begin(call);
+}
+
+void
+errand_go_on_calling(struct errand *er)
+{
+	for (unsigned i = 0; i < er->turn.calls && family_has_room(er); i++)
+		if (er->turn.call[i].is_waiting)
+			begin_or_wait(&er->turn.call[i]);
+}
+
 int
 errand_call_tools(struct run *run, struct error *e)
 {
 	struct errand *er = run_owner(run);
 	struct supplies *s = er->supplies;
 	struct tool_host host = {.sandbox = lend_sandbox,
+	    .agents = &family_ports,
 	    .owner = er,
 	    .cwd = errand_cwd(er),
 	    .skills = &er->role->agent->skills,
@@ -116,8 +148,14 @@ errand_call_tools(struct run *run, struct error *e)
 		}
 	}
 	stopwatch_start(&er->tools_time, s->loop);
-	for (unsigned i = 0; i < er->turn.calls; i++)
-		gate_ask(
-		    sched_commands(s->sched), &er->turn.call[i].place, passed);
+	for (unsigned i = 0; i < er->turn.calls; i++) {
+		struct turn_call *call = &er->turn.call[i];
+
+		if (toolset_takes_place(&er->role->toolset, &call->item))
+			gate_ask(
+			    sched_commands(s->sched), &call->place, passed);
+		else
+			begin_or_wait(call);
+	}
 	return 0;
 }

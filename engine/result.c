@@ -184,6 +184,8 @@ put_evidence(struct json_writer *w, const struct result *r)
 	json_put_object(w, "evidence");
 	json_put_str(w, "agent", r->agent);
 	json_put_str(w, "agent_digest", r->agent_digest);
+	if (r->handed_to != NULL)
+		json_put_str(w, "handed_to", r->handed_to);
 	json_put_str(w, "task_digest", r->task_digest);
 	json_put_str(w, "profile", r->profile);
 	json_put_str(w, "profile_digest", r->profile_digest);

@@ -55,6 +55,7 @@ struct result {
 	uint64_t changes_omitted;   /* beyond those listed */
 	/* evidence */
 	const char *agent, *agent_digest, *task_digest;
+	const char *handed_to; /* who has it now; NULL: agent */
 	const char *profile, *profile_digest;
 	const struct sandbox_facts *sandbox; /* NULL: there was none */
 	struct span model;                   /* which one answered */

@@ -3,10 +3,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/agent_family.h"
 #include "config/profile.h"
 #include "config/vars.h"
 #include "engine/base/check.h"
 #include "engine/base/error.h"
+#include "engine/base/limits.h"
+#include "tools/subagents.h"
+
+#define ROLE_MAX (64 * MIB)
 #include "engine/prompt.h"
 
 static int
@@ -40,18 +45,79 @@ copy_outputs(struct role *role, struct error *e)
 	return 0;
 }
 
+static struct subagent_offer
+offer_of(const struct agent_link *link)
+{
+	const struct agent *a = link->agent;
+
+	return (struct subagent_offer){
+	    .name = link->name,
+	    .title = a->name,
+	    .description = a->description,
+	    .needs_sandbox = a->sandbox.share,
+	};
+}
+
+static int
+add_tool(struct role *role, const char *name, struct error *e)
+{
+	const struct agent_link *link = agent_link(role->agent, name);
+	struct subagent_offer offer;
+
+	if (link == NULL)
+		return toolset_add(&role->toolset, name, e);
+	offer = offer_of(link);
+	return toolset_add_agent(&role->toolset, &role->arena, &offer, e);
+}
+
+static int
+add_transfer(struct role *role, const struct agent_handoff *h, struct error *e)
+{
+	struct subagent_offer offer = offer_of(h->to);
+
+	offer.needs_sandbox = 0;
+	if (h->description != NULL)
+		offer.description = h->description;
+	if (h->input.n > 0)
+		offer.schema =
+		    arena_strndup(&role->arena, h->input.p, h->input.n);
+	return toolset_add_transfer(&role->toolset, &role->arena, &offer, e);
+}
+
+/* Whom spawn_agent can start: all that the agent names, and itself. */
+static int
+offer_agents(struct role *role, struct error *e)
+{
+	const struct agent *a = role->agent;
+	struct subagent_offer offers[AGENTS_MAX];
+	int needs_sandbox = a->sandbox.share;
+
+	for (unsigned i = 0; i < a->agents_n; i++) {
+		offers[i] = offer_of(&a->agents[i]);
+		needs_sandbox |= offers[i].needs_sandbox;
+	}
+	return toolset_offer_agents(&role->toolset, &role->arena, offers,
+	    a->agents_n, needs_sandbox, e);
+}
+
 static int
 add_tools(struct role *role, struct error *e)
 {
-	const struct text_list *names = &role->agent->tools;
+	const struct agent *a = role->agent;
 	const struct provider_ops *provider =
-	    provider_find(span_of(model_api_name(role->agent->model.api)));
+	    provider_find(span_of(model_api_name(a->model.api)));
 
-	for (unsigned i = 0; i < names->n; i++)
-		if (toolset_add(&role->toolset, names->at[i], e) == -1)
+	for (unsigned i = 0; i < a->tools.n; i++)
+		if (add_tool(role, a->tools.at[i], e) == -1)
 			return -1;
 	if (role->agent->skills.source == SKILLS_LAZY &&
 	    toolset_add(&role->toolset, "load_skill", e) == -1)
+		return -1;
+	for (unsigned i = 0; i < a->handoffs_n; i++)
+		if (add_transfer(role, &a->handoffs[i], e) == -1)
+			return -1;
+	if (toolset_has(&role->toolset, "spawn_agent") &&
+	    offer_agents(role, e) == -1)
 		return -1;
 	role->specs = toolset_specs(
 	    &role->toolset, provider->has_native_tools, role->spec);
@@ -72,15 +138,34 @@ write_prompt(struct role *role, struct error *e)
 		   : prompt_write(&facts, &role->prompt, e);
 }
 
+/* One that is there already, so that connections are shared, or a new one. */
+static int
+find_endpoint(
+    struct role *role, const struct role_settings *set, struct error *e)
+{
+	const struct agent_model *m = &role->agent->model;
+
+	for (unsigned i = 0; i < set->others_n; i++)
+		if (endpoint_is_same(m, &set->others[i].agent->model)) {
+			role->model = set->others[i].model;
+			return 0;
+		}
+	if (endpoint_open(&role->endpoint, set->loop, m, set->plain_anywhere,
+		set->calls_max, e) == -1)
+		return -1;
+	role->model = role->endpoint.model;
+	return 0;
+}
+
 int
 role_open(struct role *role, const struct agent *agent,
     const struct role_settings *set, struct error *e)
 {
 	role->agent = agent;
+	arena_init(&role->arena, ROLE_MAX);
 	digest_of_text(agent->digest, &role->digest);
 	profile_digest(agent->sandbox.profile, role->profile_digest);
-	if (endpoint_open(&role->endpoint, set->loop, &agent->model,
-		set->plain_anywhere, set->calls_max, e) == -1 ||
+	if (find_endpoint(role, set, e) == -1 ||
 	    environment_secrets_open(&role->secrets, agent->manifest, e) ==
 		-1 ||
 	    copy_outputs(role, e) == -1)
@@ -96,16 +181,29 @@ role_close(struct role *role)
 	free(role->outputs);
 	role->outputs = NULL;
 	text_release(&role->prompt);
+	if (role->agent != NULL)
+		arena_release(&role->arena);
 }
 
 int
 role_needs_sandbox(const struct role *role)
 {
-	return role->toolset.n > 0 || role->outputs[0] != NULL;
+	return role_is_sandboxed(role) || role->outputs[0] != NULL;
 }
 
 int
 role_is_sandboxed(const struct role *role)
 {
 	return toolset_is_sandboxed(&role->toolset);
+}
+
+int
+role_starts_agents(const struct role *role)
+{
+	const struct agent *a = role->agent;
+
+	for (unsigned i = 0; i < a->tools.n; i++)
+		if (agent_link(a, a->tools.at[i]) != NULL)
+			return 1;
+	return toolset_has(&role->toolset, "spawn_agent");
 }

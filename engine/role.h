@@ -11,6 +11,7 @@
 #include <stddef.h>
 
 #include "config/agent.h"
+#include "engine/base/arena.h"
 #include "engine/base/hash.h"
 #include "engine/base/text.h"
 #include "engine/endpoint.h"
@@ -19,17 +20,20 @@
 
 struct error;
 struct loop;
+struct model_endpoint;
 
 struct role {
 	const struct agent *agent; /* kept */
 	struct digest digest;      /* the agent's, as bytes */
 	char profile_digest[HASH_TEXT_MAX];
-	struct endpoint endpoint;
+	struct endpoint endpoint; /* unused when another role's will do */
+	struct model_endpoint *model;
 	struct toolset toolset;
 	struct tool_spec spec[TOOLS_MAX]; /* as its API is told */
 	size_t specs;
 	const char **outputs;               /* declared; NULL-terminated */
 	struct environment_secrets secrets; /* of its manifest */
+	struct arena arena; /* of what is made for this agent alone */
 	/* The prompt of its runs where it is the same for all; or n == 0. */
 	struct text prompt;
 };
@@ -37,8 +41,10 @@ struct role {
 /* What roles are made with. */
 struct role_settings {
 	struct loop *loop;
-	int plain_anywhere; /* HTTP without TLS, to any host */
-	unsigned calls_max; /* model calls in flight at once */
+	int plain_anywhere;        /* HTTP without TLS, to any host */
+	unsigned calls_max;        /* model calls in flight at once */
+	const struct role *others; /* open already: what they have is shared */
+	unsigned others_n;
 };
 
 /*
@@ -50,6 +56,9 @@ int role_open(struct role *role, const struct agent *agent,
 
 /* No call may be under way.  A zeroed one is fine. */
 void role_close(struct role *role);
+
+/* Can a run in this role start other agents? */
+int role_starts_agents(const struct role *role);
 
 /* Will a run in this role ever need a sandbox? */
 int role_needs_sandbox(const struct role *role);

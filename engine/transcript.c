@@ -118,6 +118,18 @@ close_gap(struct transcript *t, const struct span *copy, size_t from, size_t to,
 	t->n = t->recorded = n;
 }
 
+/* What is kept now lies in fresh; give the other one back. */
+static void
+move_to(struct transcript *t, struct arena *fresh)
+{
+	t->bytes = 0;
+	for (size_t i = 0; i < t->n; i++)
+		t->bytes += t->json[i].n;
+	if (t->keep == &t->own[0] || t->keep == &t->own[1])
+		arena_release(t->keep);
+	t->keep = fresh;
+}
+
 int
 transcript_replace(struct transcript *t, size_t from, size_t to,
     struct span item, struct span note, uint32_t turn, int64_t at_ms)
@@ -145,12 +157,33 @@ transcript_replace(struct transcript *t, size_t from, size_t to,
 	}
 	t->note = kept;
 	t->note_entry = (struct transcript_entry){turn, at_ms};
-	t->bytes = 0;
-	for (size_t i = 0; i < t->n; i++)
-		t->bytes += t->json[i].n;
-	if (t->keep == &t->own[0] || t->keep == &t->own[1])
-		arena_release(t->keep);
-	t->keep = fresh;
+	move_to(t, fresh);
+	return 0;
+}
+
+int
+transcript_rewrite(struct transcript *t, const struct span *items, size_t n)
+{
+	struct arena *fresh = t->keep == &t->own[0] ? &t->own[1] : &t->own[0];
+	struct span *copy = pool_take((n + 1) * sizeof *copy, NULL);
+	size_t i = 0;
+
+	CHECK(n <= t->n && t->recorded == t->n && t->note.n == 0);
+	for (; copy != NULL && i < n; i++) {
+		copy[i] = arena_span(fresh, items[i]);
+		if (copy[i].p == NULL)
+			break;
+	}
+	if (copy == NULL || i < n) {
+		pool_give(copy);
+		arena_release(fresh);
+		return -1;
+	}
+	for (i = 0; i < n; i++)
+		t->json[i] = copy[i];
+	pool_give(copy);
+	t->n = t->recorded = n;
+	move_to(t, fresh);
 	return 0;
 }
 

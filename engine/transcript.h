@@ -52,6 +52,13 @@ int transcript_add(
 int transcript_replace(struct transcript *t, size_t from, size_t to,
     struct span item, struct span note, uint32_t turn, int64_t at_ms);
 
+/*
+ * Put these n items in the place of all, which the store has been told; as
+ * above, without a note.
+ */
+int transcript_rewrite(
+    struct transcript *t, const struct span *items, size_t n);
+
 /* Drop the first t->forgotten items; as above. */
 int transcript_forget(struct transcript *t);
 

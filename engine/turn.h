@@ -33,6 +33,7 @@ struct turn_call {
 	uint64_t seq;             /* in the store */
 	int64_t began_ms, ended_ms;
 	unsigned needs_sandbox : 1;
+	unsigned is_waiting : 1; /* in the run's own line, not at a gate */
 	unsigned begin_recorded : 1, end_recorded : 1;
 };
 

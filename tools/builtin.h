@@ -11,5 +11,9 @@ extern const struct tool tool_shell;
 extern const struct tool tool_apply_patch;
 extern const struct tool tool_view_image;
 extern const struct tool tool_load_skill;
+extern const struct tool tool_spawn_agent;
+extern const struct tool tool_wait_agent;
+extern const struct tool tool_list_agents;
+extern const struct tool tool_cancel_agent;
 
 #endif

@@ -30,6 +30,8 @@ struct tool {
 	const char *format;         /* of a custom tool: its grammar */
 	const char *brings;         /* NULL, or another tool */
 	int needs_sandbox;
+	int takes_no_place; /* among the commands */
+	int starts_agent;   /* and lasts as long as that works */
 
 	/*
 	 * args are valid while this runs, after the schema unless the call is
@@ -38,6 +40,8 @@ struct tool {
 	int (*start)(struct tool_call *call, const struct json_doc *args);
 	/* Give up what is under way; the call was not answered. */
 	void (*stop)(struct tool_call *call);
+	/* An agent that this run started has ended; or NULL. */
+	void (*heard)(struct tool_call *call);
 };
 
 struct tools {
@@ -89,6 +93,9 @@ uint64_t tool_call_wall_us(const struct tool_call *call);
 
 /* Answer with call->text, in the item that its kind asks for. */
 void tool_call_answer_text(struct tool_call *call);
+
+/* Answer that it went wrong, as call->text says. */
+void tool_call_answer_trouble(struct tool_call *call);
 
 /* Answer with call->answer, which holds the whole item. */
 void tool_call_answer_item(struct tool_call *call);

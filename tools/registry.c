@@ -14,6 +14,10 @@ static const struct tool *const builtins[] = {
     &tool_apply_patch,
     &tool_view_image,
     &tool_load_skill,
+    &tool_spawn_agent,
+    &tool_wait_agent,
+    &tool_list_agents,
+    &tool_cancel_agent,
 };
 
 #define BUILTINS (sizeof builtins / sizeof builtins[0])
@@ -67,7 +71,8 @@ toolset_add(struct toolset *set, const char *name, struct error *e)
 	char known[400] = "";
 	size_t n = 0;
 
-	for (size_t i = 0; tool == NULL && i < BUILTINS; i++)
+	for (size_t i = 0; tool == NULL && i < BUILTINS && n < sizeof known;
+	     i++)
 		n += (size_t)snprintf(known + n, sizeof known - n, "%s%s",
 		    i > 0 ? ", " : "", builtins[i]->name);
 	if (tool == NULL)
@@ -81,6 +86,28 @@ toolset_add(struct toolset *set, const char *name, struct error *e)
 		    "an agent has at most %d tools", TOOLS_MAX);
 	set->tool[set->n++] = tool;
 	return tool->brings == NULL ? 0 : toolset_add(set, tool->brings, e);
+}
+
+int
+toolset_add_tool(struct toolset *set, const struct tool *tool, struct error *e)
+{
+	if (find(span_of(tool->name)) != NULL || toolset_has(set, tool->name))
+		return error_set(e, ERROR_CONFIG, 0,
+		    "there is another tool \"%s\"", tool->name);
+	if (set->n == TOOLS_MAX)
+		return error_set(e, ERROR_CONFIG, 0,
+		    "an agent has at most %d tools", TOOLS_MAX);
+	set->tool[set->n++] = tool;
+	return 0;
+}
+
+void
+toolset_replace(
+    struct toolset *set, const struct tool *old, const struct tool *tool)
+{
+	for (unsigned i = 0; i < set->n; i++)
+		if (set->tool[i] == old)
+			set->tool[i] = tool;
 }
 
 size_t
@@ -124,4 +151,20 @@ toolset_needs_sandbox(const struct toolset *set, const struct item *call)
 	const struct tool *tool = toolset_find(set, call);
 
 	return tool != NULL && tool->needs_sandbox;
+}
+
+int
+toolset_takes_place(const struct toolset *set, const struct item *call)
+{
+	const struct tool *tool = toolset_find(set, call);
+
+	return tool == NULL || !tool->takes_no_place;
+}
+
+int
+toolset_starts_agent(const struct toolset *set, const struct item *call)
+{
+	const struct tool *tool = toolset_find(set, call);
+
+	return tool != NULL && tool->starts_agent;
 }

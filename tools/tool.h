@@ -30,6 +30,7 @@ struct loop;
 struct sandbox;
 struct skills;
 struct tool;
+struct tool_agents;
 struct tool_call;
 struct toolbox;
 struct tools;
@@ -66,6 +67,15 @@ int toolset_is_sandboxed(const struct toolset *set);
 size_t toolset_specs(
     const struct toolset *set, int has_native_tools, struct tool_spec *out);
 
+/*
+ * False when a call must not wait for a place among the commands: what it
+ * waits for may want one.  An unknown tool takes one like any other.
+ */
+int toolset_takes_place(const struct toolset *set, const struct item *call);
+
+/* True when a call lasts as long as an agent that it starts. */
+int toolset_starts_agent(const struct toolset *set, const struct item *call);
+
 /* True when a call must have a sandbox; false when it can only be refused. */
 int toolset_needs_sandbox(const struct toolset *set, const struct item *call);
 
@@ -88,6 +98,7 @@ void tools_free(struct tools *tools); /* every toolbox must be freed */
 struct tool_host {
 	/* The run's sandbox, ready; NULL when there is none (any more). */
 	struct sandbox *(*sandbox)(void *owner);
+	const struct tool_agents *agents; /* subagents.h; or NULL */
 	void *owner;
 	/* Where relative paths start, below the root; NULL: there.  Kept. */
 	const char *cwd;
@@ -105,6 +116,9 @@ struct tool_host {
 /* Keeps set; copies host.  NULL and *e (FULL). */
 struct toolbox *toolbox_new(struct tools *tools, const struct toolset *set,
     const struct tool_host *host, struct error *e);
+
+/* Another agent has the run: its tools from now on.  Keeps set. */
+void toolbox_set_tools(struct toolbox *box, const struct toolset *set);
 
 /*
  * Kill every command and give up every call, without calling back.  Before

@@ -82,6 +82,14 @@ toolbox_new(struct tools *tools, const struct toolset *set,
 }
 
 void
+toolbox_set_tools(struct toolbox *box, const struct toolset *set)
+{
+	CHECK_OBJ(box, TOOLBOX_MAGIC);
+	CHECK(box->calls.length == 0);
+	box->set = set;
+}
+
+void
 toolbox_leave_sandbox(struct toolbox *box)
 {
 	struct list_node *n;
@@ -228,20 +236,9 @@ tool_call_answer_item(struct tool_call *call)
 	loop_defer(&call->answered);
 }
 
-static void
-answered(struct loop_deferred *d)
-{
-	struct tool_call *call = container_of(d, struct tool_call, answered);
-
-	CHECK_OBJ(call, TOOL_CALL_MAGIC);
-	call->done(call, text_span(&call->answer), call->owner);
-}
-
-/* --- one call --- */
-
 /* The model hears what was wrong, in the words it was trained with. */
-static void
-answer_trouble(struct tool_call *call)
+void
+tool_call_answer_trouble(struct tool_call *call)
 {
 	struct text all;
 
@@ -253,6 +250,17 @@ answer_trouble(struct tool_call *call)
 	call->text = all;
 	tool_call_answer_text(call);
 }
+
+static void
+answered(struct loop_deferred *d)
+{
+	struct tool_call *call = container_of(d, struct tool_call, answered);
+
+	CHECK_OBJ(call, TOOL_CALL_MAGIC);
+	call->done(call, text_span(&call->answer), call->owner);
+}
+
+/* --- one call --- */
 
 static int
 complain_unknown(struct tool_call *call, const struct item *item)
@@ -369,7 +377,7 @@ tool_call_start(struct toolbox *box, const struct item *item,
 	list_append(&box->calls, &call->link);
 	call->call_id = arena_span(&call->arena, call_id);
 	if (work(call, item) == -1)
-		answer_trouble(call);
+		tool_call_answer_trouble(call);
 	return call;
 }
 
