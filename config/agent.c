@@ -169,6 +169,51 @@ check_run_as(struct table_reader *r, int v, const struct agent *a)
 	    a->run_as);
 }
 
+/* What stands in a hosted tool's own words cannot be a reference. */
+static int
+check_hosted_tool(struct table_reader *r, int v)
+{
+	static const char *const secrets[] = {"authorization", "headers"};
+	int type = json_get(r->doc, v, "type");
+
+	if (json_type(r->doc, v) != JSON_OBJECT ||
+	    json_type(r->doc, type) != JSON_STRING)
+		return table_complain(r, v,
+		    "give an object with a type, such as "
+		    "{\"type\": \"web_search\"}");
+	if (json_is(r->doc, type, "function") ||
+	    json_is(r->doc, type, "custom"))
+		return table_complain(r, type,
+		    "we would have to run it: tools of yours are served by "
+		    "MCP servers");
+	for (size_t i = 0; i < sizeof secrets / sizeof *secrets; i++)
+		if (json_get(r->doc, v, secrets[i]) != -1)
+			return table_complain(r,
+			    json_get(r->doc, v, secrets[i]),
+			    "a secret would stand here in clear");
+	return 0;
+}
+
+static int
+check_hosted_tools(struct table_reader *r, int agent, enum model_api api)
+{
+	int list = json_get(r->doc, agent, "hosted_tools"), status = 0;
+
+	if (list == -1)
+		return 0;
+	if (json_type(r->doc, list) != JSON_ARRAY)
+		return table_complain_type(r, list, "a list of tools");
+	if (api == API_CHAT && json_size(r->doc, list) > 0)
+		return table_complain(r, list,
+		    "Chat Completions has no hosted tools; use the Responses "
+		    "or the Messages API");
+	for (int v = json_first(r->doc, list); v != -1;
+	     v = json_next(r->doc, list, v))
+		if (check_hosted_tool(r, v) == -1)
+			status = -1;
+	return status;
+}
+
 int
 agent_check(struct table_reader *r, int v, void *at)
 {
@@ -179,6 +224,8 @@ agent_check(struct table_reader *r, int v, void *at)
 		status = -1;
 
 	if (check_answer_schema(r, v, a->answer_schema) == -1)
+		status = -1;
+	if (check_hosted_tools(r, v, a->model.api) == -1)
 		status = -1;
 
 	if (a->name[0] == '\0')

@@ -120,6 +120,7 @@ struct agent {
 	struct skills skills;
 	struct text_list outputs; /* normalised; a final '/' is kept */
 	struct text_list tools;
+	struct span hosted_tools; /* a JSON array; or n == 0 */
 	struct agent_sandbox sandbox;
 	struct agent_compaction compaction;
 	struct budget budget;

@@ -187,6 +187,9 @@ static const struct field agent_fields[] = {
     {"outputs", FIELD_CUSTOM, AGENT(outputs), .custom = &agent_outputs_custom,
 	.doc = "files and folders of the workspace to collect"},
     {"tools", FIELD_TEXTS, AGENT(tools), .doc = "what the model may call"},
+    {"hosted_tools", FIELD_JSON, AGENT(hosted_tools),
+	.doc = "tools that the model's server runs: [{type, ...}], as it "
+	       "takes them"},
     {"sandbox", FIELD_OBJECT, AGENT(sandbox), .table = &sandbox_table,
 	.doc = "where commands run"},
     {"compaction", FIELD_OBJECT, AGENT(compaction), .table = &compaction_table,

@@ -13,6 +13,7 @@
 
 #define ROLE_MAX (64 * MIB)
 #include "engine/prompt.h"
+#include "net/json.h"
 
 static int
 hex_digit(char c)
@@ -100,6 +101,38 @@ offer_agents(struct role *role, struct error *e)
 	    a->agents_n, needs_sandbox, e);
 }
 
+/* Tools that the model's server runs stand behind ours, as they were given. */
+static int
+add_hosted_tools(struct role *role, struct error *e)
+{
+	struct json_doc d;
+	int status = 0;
+
+	if (role->agent->hosted_tools.n == 0)
+		return 0;
+	json_doc_init(&d);
+	CHECK(json_parse(&d, role->agent->hosted_tools, 0, e) == 0);
+	/* An override has not been looked at. */
+	if (json_type(&d, 0) != JSON_ARRAY)
+		status = error_set(
+		    e, ERROR_CONFIG, 0, "hosted_tools: give a list of tools");
+	for (int v = json_first(&d, 0); v != -1 && status == 0;
+	     v = json_next(&d, 0, v)) {
+		if (role->specs == TOOLS_MAX ||
+		    json_type(&d, v) != JSON_OBJECT) {
+			status = error_set(e, ERROR_CONFIG, 0,
+			    "hosted_tools: give objects, and with the other "
+			    "tools at most %d",
+			    TOOLS_MAX);
+			break;
+		}
+		role->spec[role->specs++] = (struct tool_spec){
+		    .kind = TOOL_RAW, .parameters = json_raw(&d, v)};
+	}
+	json_doc_release(&d);
+	return status;
+}
+
 static int
 add_tools(struct role *role, struct error *e)
 {
@@ -121,7 +154,7 @@ add_tools(struct role *role, struct error *e)
 		return -1;
 	role->specs = toolset_specs(
 	    &role->toolset, provider->has_native_tools, role->spec);
-	return 0;
+	return add_hosted_tools(role, e);
 }
 
 /* Runs whose prompt has nothing of their own in it share one. */
