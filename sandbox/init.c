@@ -17,6 +17,7 @@
 #include "sandbox/netns.h"
 #include "sandbox/rlimits.h"
 #include "sandbox/seccomp.h"
+#include "sandbox/stage.h"
 #include "sandbox/userns.h"
 #include "sandbox/wire.h"
 
@@ -70,40 +71,24 @@ enter_mounts(const struct init_plan *plan, int *ours, struct fault *f)
 {
 	const struct box *b = plan->box;
 	const char *texts = (const char *)(plan->create + 1);
-	struct mounts_attach attach[MOUNTS_TREES_MAX];
-	const char *protect[MOUNTS_PROTECTED_MAX];
-	const char *writable[MOUNTS_PROTECTED_MAX];
-	struct mounts_sandbox s = {
-	    .zygote = plan->mounts,
+	const char *hostname = b->text + b->hostname;
+	const struct mounts_text passwd = {plan->create->passwd_bytes, texts};
+	const struct mounts_text group = {
+	    plan->create->group_bytes, texts + plan->create->passwd_bytes};
+	const struct stage_plan stage = {.mounts = plan->mounts,
+	    .box = b,
 	    .ids = &plan->create->ids,
-	    .tmp_bytes = b->tmp_bytes,
-	    .tmp_inodes = b->tmp_inodes,
-	    .workspace_bytes = b->workspace_bytes,
-	    .workspace_inodes = b->workspace_inodes,
-	    .rootfs = b->rootfs,
-	    .workspace = b->workspace,
-	    .nattach = b->attach_n,
-	    .attach = attach,
-	    .nprotect = b->protect_n,
-	    .protect = protect,
-	    .restricted = b->restricted,
-	    .nwritable = b->writable_n,
-	    .writable = writable,
-	    .hostname = b->text + b->hostname,
-	    .passwd = {plan->create->passwd_bytes, texts},
-	    .group = {plan->create->group_bytes,
-		texts + plan->create->passwd_bytes},
-	    .ours = ours,
-	};
+	    .passwd = &passwd,
+	    .group = &group};
 
-	for (unsigned i = 0; i < b->attach_n; i++)
-		attach[i] = (struct mounts_attach){
-		    .tree = b->attach[i], .dst = b->text + b->attach_dst[i]};
-	for (unsigned i = 0; i < b->protect_n; i++)
-		protect[i] = b->text + b->protect[i];
-	for (unsigned i = 0; i < b->writable_n; i++)
-		writable[i] = b->text + b->writable[i];
-	return mounts_sandbox(&s, f);
+	*ours = plan->ours;
+	if ((plan->stage != NULL ? stage_enter(plan->stage, f)
+				 : stage_build(&stage, ours, f)) == -1 ||
+	    mounts_proc(plan->mounts, f) == -1)
+		return -1;
+	if (sethostname(hostname, strlen(hostname)) == -1)
+		return fault_at(f, "set the host name", NULL);
+	return 0;
 }
 
 /*

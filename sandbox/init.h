@@ -23,6 +23,8 @@ struct init_plan {
 	const struct mounts_zygote *mounts;
 	int sock;          /* to the engine */
 	int netns;         /* or -1: make one */
+	const int *stage;  /* STAGE_MOUNTS and STAGE_IPC, or NULL: build it */
+	int ours;          /* STAGE_OURS of that, or -1 */
 	const int *cgroup; /* to be joined; none with version 2 */
 	unsigned cgroups_n;
 };

@@ -32,7 +32,6 @@
  */
 
 #define MAKING_MS 20000 /* a sandbox not built by then is given up */
-#define UIDS_PER_ENGINE 32768
 
 /* Further users and groups: of each sandbox, in each engine's 65536. */
 #define MORE_IDS 32
@@ -114,9 +113,7 @@ local_died(struct local *l)
 		loop_io_want(&l->corpse, LOOP_NOTHING);
 	map_remove(&l->host->by_id, l->base.id);
 	close_fd(&l->pidfd);
-	local_stock_return_netns(
-	    l->host, (enum netns_kind)l->profile->box.network, l->netns);
-	l->netns = -1;
+	local_stock_return(l->host, l);
 	if (!local_bury(l) && !loop_timer_is_active(&l->host->bury_timer))
 		loop_timer_start(&l->host->bury_timer, LOCAL_BURY_MS);
 }
@@ -318,6 +315,23 @@ add_users(const struct local *l, struct zygote_create *m, char *texts)
 	return n;
 }
 
+static void
+add_stage(
+    const struct local *l, struct zygote_create *m, int *fd, unsigned *nfd)
+{
+	_Static_assert(2 + STAGE_FDS - 1 + CGROUP_FDS_MAX <= WIRE_FDS_MAX,
+	    "a request's descriptors go in one message");
+	if (l->stage.fd[STAGE_MOUNTS] == -1)
+		return;
+	fd[(*nfd)++] = l->stage.fd[STAGE_MOUNTS];
+	fd[(*nfd)++] = l->stage.fd[STAGE_IPC];
+	m->head.flags |= CREATE_STAGE;
+	if (l->stage.fd[STAGE_OURS] == -1)
+		return;
+	fd[(*nfd)++] = l->stage.fd[STAGE_OURS];
+	m->head.flags |= CREATE_OURS;
+}
+
 /* 0: sent.  1: not now.  -1 and *e: never. */
 static int
 send_request(struct local *l, struct error *e)
@@ -328,7 +342,7 @@ send_request(struct local *l, struct error *e)
 				      .id = l->base.id},
 	    .profile = (uint32_t)(l->profile - h->profile),
 	    .ids = l->ids};
-	int fd[2 + CGROUP_FDS_MAX], groups = 0, failed;
+	int fd[WIRE_FDS_MAX], groups = 0, failed;
 	char texts[USERS_TEXT_MAX];
 	unsigned nfd = 0;
 
@@ -338,6 +352,7 @@ send_request(struct local *l, struct error *e)
 		fd[nfd++] = l->netns;
 		m.head.flags |= CREATE_NETNS;
 	}
+	add_stage(l, &m, fd, &nfd);
 	if (l->cgroup.name[0] != '\0') {
 		groups =
 		    cgroup_attach_fds(&h->cgroups, &l->cgroup, fd + nfd, e);
@@ -411,29 +426,38 @@ find_profile(struct local_host *h, const struct profile *p)
 	return NULL;
 }
 
+struct userns_ids
+local_ids(
+    const struct local_host *h, const struct local_profile *p, unsigned place)
+{
+	struct userns_ids ids = {
+	    .uid = (uid_t)p->profile->uid, .gid = (gid_t)p->profile->uid};
+
+	if (h->features.root) {
+		ids.host_uid = h->uid_base + place;
+		ids.host_gid = ids.host_uid;
+	} else {
+		ids.host_uid = geteuid();
+		ids.host_gid = getegid();
+		ids.outer = 1;
+	}
+	return ids;
+}
+
 static void
 choose_ids(struct local *l)
 {
 	struct local_host *h = l->host;
-	const struct profile *p = l->profile->profile;
 	unsigned slot =
 	    (unsigned)(((char *)l - h->base.sandbox_slab.memory) /
 		       (ptrdiff_t)h->base.sandbox_slab.object_bytes);
 
-	l->ids.uid = (uid_t)p->uid;
-	l->ids.gid = (gid_t)p->uid;
-	if (h->features.root) {
-		l->ids.host_uid = h->uid_base + slot % UIDS_PER_ENGINE;
-		l->ids.host_gid = l->ids.host_uid;
-		l->ids.more = users_more(&l->base.users);
-		l->ids.more_host = (uid_t)1 << 31 |
-				   (h->uid_base & 0x3fff8000) << 1 |
-				   slot % MORE_SANDBOXES * MORE_IDS;
-	} else {
-		l->ids.host_uid = geteuid();
-		l->ids.host_gid = getegid();
-		l->ids.outer = 1;
-	}
+	l->ids = local_ids(h, l->profile, slot % UIDS_OF_SLOTS);
+	if (!h->features.root)
+		return;
+	l->ids.more = users_more(&l->base.users);
+	l->ids.more_host = (uid_t)1 << 31 | (h->uid_base & 0x3fff8000) << 1 |
+			   slot % MORE_SANDBOXES * MORE_IDS;
 }
 
 /* Our end and pid 1's, which has its own already when it was the zygote. */
@@ -469,6 +493,7 @@ local_create(struct sandbox *sb, struct error *e)
 
 	l->host = h;
 	l->sock = l->pidfd = l->child_sock = l->netns = -1;
+	l->stage = local_no_stage;
 	list_init(&l->outgoing);
 	loop_timer_init(&l->making, h->base.loop, making_expired);
 	loop_deferred_init(&l->removal, h->base.loop, removal);
@@ -491,8 +516,7 @@ local_create(struct sandbox *sb, struct error *e)
 	setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
 	l->sock = pair[0];
 	l->child_sock = pair[1];
-	l->netns =
-	    local_stock_netns(h, (enum netns_kind)l->profile->box.network);
+	local_stock_take(h, l);
 	local_listen(l);
 	loop_timer_start(&l->making, MAKING_MS);
 	list_append(&h->unsent, &l->unsent);

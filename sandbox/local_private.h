@@ -8,6 +8,7 @@
 #include "sandbox/backend.h"
 #include "sandbox/cgroup.h"
 #include "sandbox/features.h"
+#include "sandbox/maker.h"
 #include "sandbox/wire.h"
 
 #define STOCK_MAX 256
@@ -19,16 +20,32 @@ struct local_trees {
 	uint32_t read_only; /* 1u << tree */
 };
 
+/* Host uids of an engine: a sandbox's slot, or its stage's number, says which. */
+#define UIDS_OF_SLOTS 16384
+#define UIDS_PER_ENGINE (2 * UIDS_OF_SLOTS)
+
+struct local_stage {
+	int fd[STAGE_FDS]; /* -1: none */
+	unsigned number;
+};
+
+static const struct local_stage local_no_stage = {{-1, -1, -1, -1}, 0};
+
 /* What the maker was asked for, oldest first. */
 struct stock_asked {
+	enum maker_verb verb;
 	enum netns_kind kind;
-	int fd; /* the namespace being looked over, or -1 */
+	struct local_profile *profile;
+	int netns;                /* that are being looked over, or -1 */
+	struct local_stage stage; /* of a make only its number */
 };
 
 struct local_stock {
 	int maker;
 	struct loop_io maker_io;
 	unsigned netns_max, groups_max;
+	unsigned stages_max;               /* of each profile */
+	uint64_t numbers[STAGES_MAX / 64]; /* that stages have */
 	int wanted[NETNS_KINDS];
 	unsigned netns_n[NETNS_KINDS], coming[NETNS_KINDS];
 	int netns[NETNS_KINDS][STOCK_MAX];
@@ -45,6 +62,9 @@ struct local_profile {
 	struct seccomp_program program;
 	unsigned groups_n; /* in stock */
 	struct cgroup group[STOCK_MAX];
+	int stages_wanted;
+	unsigned stages_n, stages_coming;
+	struct local_stage stage[STOCK_MAX];
 };
 
 struct local_host {
@@ -83,8 +103,9 @@ struct local {
 	struct userns_ids ids;
 	int child_sock; /* theirs, until it is sent */
 	int sock, pidfd;
-	struct loop_io corpse; /* pidfd, where the zygote became pid 1 */
-	int netns;             /* of the stock, or -1 */
+	struct loop_io corpse;    /* pidfd, where the zygote became pid 1 */
+	int netns;                /* of the stock, or -1 */
+	struct local_stage stage; /* of the stock, or none */
 	struct loop_io io;
 	struct loop_timer making;
 	struct loop_deferred removal;
@@ -115,18 +136,18 @@ int local_box_limit(
     struct local_host *h, struct local_profile *p, struct error *e);
 
 /*
- * local_stock.c: what is kept ready.  A namespace's descriptor or -1; groups:
- * 0, or -1 and *e; a group comes back when its last process is reaped, 0 when
- * it is still busy.
+ * local_stock.c: what is kept ready.  A sandbox takes a network namespace and
+ * a stage where there are any, and with the stage its ids; what it took comes
+ * back when its last process is reaped.  Groups: 0, or -1 and *e; returned, 0
+ * when the group is still busy.
  */
 void local_stock_start(
     struct local_host *h, const struct sandbox_host_settings *settings);
 void local_stock_stop(struct local_host *h);
-int local_stock_netns(struct local_host *h, enum netns_kind kind);
-/* Make one by entering it; -1: let pid 1 do it. */
+void local_stock_take(struct local_host *h, struct local *l);
+void local_stock_return(struct local_host *h, struct local *l);
+/* Make a network namespace by entering it; -1: let pid 1 do it. */
 int local_stock_make_netns(enum netns_kind kind);
-void local_stock_return_netns(
-    struct local_host *h, enum netns_kind kind, int fd);
 int local_stock_cgroup(struct local_host *h, struct local_profile *p,
     struct cgroup *g, struct error *e);
 int local_stock_return_cgroup(
@@ -147,6 +168,8 @@ size_t local_env_write(const struct profile *p, const char *user,
     const struct exec_spec *spec, char *out, size_t size, uint32_t *count);
 
 /* local.c: one sandbox's life, as the zygote tells it. */
+struct userns_ids local_ids(
+    const struct local_host *h, const struct local_profile *p, unsigned place);
 #define LOCAL_BURY_MS 5 /* between two attempts to remove a busy group */
 int local_create(struct sandbox *sb, struct error *e);
 void local_destroy(struct sandbox *sb);

@@ -7,18 +7,20 @@
 
 #include "engine/base/check.h"
 #include "engine/base/os.h"
+#include "sandbox/maker.h"
 #include "sandbox/zygote.h"
 
 /*
  * Theory of operation
  *
  * What is dear to make and safe to use twice is kept in stock: network
- * namespaces, made and looked over by the maker (netns.h), and control groups.
- * A sandbox takes what is there and does without the stock when it is empty:
- * pid 1 then makes its own namespace, and the group is made on the spot.
+ * namespaces and stages, made and looked over by the maker (maker.h), and
+ * control groups.  A sandbox takes what is there and does without the stock
+ * when it is empty: pid 1 then makes its own namespaces, and the group is made
+ * on the spot.
  *
- * New namespaces are asked for when the shelf is less than half full; the
- * other half is room for those that come back, which are cheaper.
+ * New ones are asked for when a shelf is less than half full; the other half
+ * is room for those that come back, which are cheaper.
  *
  * The maker answers in order, so what is under way is a queue.
  */
@@ -31,7 +33,74 @@ close_fd(int *fd)
 	*fd = -1;
 }
 
-/* -------------------------------------------------------------- namespaces */
+/* ------------------------------------------------------------------ stages */
+
+static int
+is_stage(const struct local_stage *g)
+{
+	return g->fd[STAGE_MOUNTS] != -1;
+}
+
+static void
+drop_stage(struct local_stock *s, struct local_stage *g)
+{
+	if (is_stage(g))
+		s->numbers[g->number / 64] &= ~(1ULL << g->number % 64);
+	for (int i = 0; i < STAGE_FDS; i++)
+		close_fd(&g->fd[i]);
+}
+
+/* A number that no stage has, or -1. */
+static int
+take_number(struct local_stock *s)
+{
+	for (unsigned i = 0; i < STAGES_MAX / 64; i++) {
+		int bit =
+		    ~s->numbers[i] == 0 ? -1 : __builtin_ctzll(~s->numbers[i]);
+
+		if (bit == -1)
+			continue;
+		s->numbers[i] |= 1ULL << bit;
+		return (int)(i * 64) + bit;
+	}
+	return -1;
+}
+
+static void
+give_number(struct local_stock *s, unsigned number)
+{
+	s->numbers[number / 64] &= ~(1ULL << number % 64);
+}
+
+static void
+shelve_stage(
+    struct local_stock *s, struct local_profile *p, struct local_stage *g)
+{
+	if (p->stages_n < s->stages_max)
+		p->stage[p->stages_n++] = *g;
+	else
+		drop_stage(s, g);
+}
+
+static void
+shelve_netns(struct local_stock *s, enum netns_kind kind, int fd)
+{
+	if (s->netns_n[kind] < s->netns_max)
+		s->netns[kind][s->netns_n[kind]++] = fd;
+	else
+		close_fd(&fd);
+}
+
+/* --------------------------------------------------------------- the maker */
+
+static void
+forget(struct local_stock *s, struct stock_asked *q)
+{
+	if (q->verb == MAKE_STAGE)
+		give_number(s, q->stage.number);
+	close_fd(&q->netns);
+	drop_stage(s, &q->stage);
+}
 
 static void
 give_up_maker(struct local_stock *s)
@@ -41,77 +110,165 @@ give_up_maker(struct local_stock *s)
 	loop_io_want(&s->maker_io, LOOP_NOTHING);
 	close_fd(&s->maker);
 	while (s->asked_n > 0) {
-		close_fd(&s->asked[s->asked_first].fd);
+		forget(s, &s->asked[s->asked_first]);
 		s->asked_first = (s->asked_first + 1) % STOCK_ASKED_MAX;
 		s->asked_n--;
 	}
 }
 
-/* Takes fd: the namespace to look over, or -1 to make one. */
-static void
-ask_maker(
-    struct local_stock *s, enum netns_verb verb, enum netns_kind kind, int fd)
+/* Takes what q holds; -1 when it could not be asked, and then that is gone. */
+static int
+ask_maker(struct local_host *h, struct stock_asked *q)
 {
-	struct netns_request r = {.verb = (uint8_t)verb, .kind = (uint8_t)kind};
-	struct stock_asked *slot;
+	struct local_stock *s = &h->stock;
+	struct maker_request r = {.verb = (uint8_t)q->verb,
+	    .kind = (uint8_t)q->kind,
+	    .profile = (uint32_t)(q->profile - h->profile),
+	    .number = q->stage.number};
+	int fd[1 + STAGE_FDS];
+	unsigned nfd = 0;
 
+	if (q->verb == MAKE_STAGE)
+		r.ids = local_ids(h, q->profile, UIDS_OF_SLOTS + r.number);
+	if (q->netns != -1) {
+		fd[nfd++] = q->netns;
+		r.parts |= MAKER_NETNS;
+	}
+	if (is_stage(&q->stage)) {
+		for (int i = 0; i < STAGE_OURS; i++)
+			fd[nfd++] = q->stage.fd[i];
+		r.parts |= MAKER_STAGE;
+	}
 	if (s->maker == -1 || s->asked_n == STOCK_ASKED_MAX ||
-	    wire_send(s->maker, &r, sizeof r, NULL, 0, &fd, fd == -1 ? 0 : 1) ==
-		-1) {
-		close_fd(&fd);
+	    wire_send(s->maker, &r, sizeof r, NULL, 0, fd, nfd) == -1) {
+		forget(s, q);
+		return -1;
+	}
+	s->asked[(s->asked_first + s->asked_n++) % STOCK_ASKED_MAX] = *q;
+	return 0;
+}
+
+static int
+ask_for_netns(struct local_host *h, enum netns_kind kind)
+{
+	struct stock_asked q = {.verb = MAKE_NETNS,
+	    .kind = kind,
+	    .profile = h->profile,
+	    .netns = -1,
+	    .stage = local_no_stage};
+
+	if (ask_maker(h, &q) == -1)
+		return 0;
+	h->stock.coming[kind]++;
+	return 1;
+}
+
+static int
+ask_for_stage(struct local_host *h, struct local_profile *p)
+{
+	struct stock_asked q = {.verb = MAKE_STAGE,
+	    .profile = p,
+	    .netns = -1,
+	    .stage = local_no_stage};
+	int number = take_number(&h->stock);
+
+	if (number == -1)
+		return 0;
+	q.stage.number = (unsigned)number;
+	if (ask_maker(h, &q) == -1)
+		return 0;
+	p->stages_coming++;
+	return 1;
+}
+
+static void
+refill(struct local_host *h)
+{
+	struct local_stock *s = &h->stock;
+
+	if (s->maker == -1)
+		return;
+	for (int kind = 0; kind < NETNS_KINDS; kind++)
+		while (
+		    s->wanted[kind] &&
+		    2 * (s->netns_n[kind] + s->coming[kind]) < s->netns_max &&
+		    ask_for_netns(h, (enum netns_kind)kind))
+			;
+	for (unsigned i = 0; i < h->profiles_n; i++) {
+		struct local_profile *p = &h->profile[i];
+
+		while (p->stages_wanted &&
+		       2 * (p->stages_n + p->stages_coming) < s->stages_max &&
+		       ask_for_stage(h, p))
+			;
+	}
+}
+
+static void
+came_netns(struct local_stock *s, struct stock_asked *q, int os_errno, int *fd)
+{
+	s->coming[q->kind]--;
+	/* It will not get better by asking at once. */
+	if (os_errno != 0)
+		s->wanted[q->kind] = 0;
+	else if (*fd != -1) {
+		shelve_netns(s, q->kind, *fd);
+		*fd = -1;
+	}
+}
+
+static void
+came_stage(struct local_stock *s, struct stock_asked *q, int os_errno, int *fd,
+    unsigned nfd)
+{
+	q->profile->stages_coming--;
+	if (os_errno != 0 || nfd < STAGE_OURS) {
+		q->profile->stages_wanted = 0;
+		give_number(s, q->stage.number);
 		return;
 	}
-	slot = &s->asked[(s->asked_first + s->asked_n++) % STOCK_ASKED_MAX];
-	*slot = (struct stock_asked){.kind = kind, .fd = fd};
-	s->coming[kind]++;
-}
-
-static void
-refill(struct local_stock *s)
-{
-	for (int kind = 0; kind < NETNS_KINDS; kind++) {
-		while (
-		    s->wanted[kind] && s->maker != -1 &&
-		    2 * (s->netns_n[kind] + s->coming[kind]) < s->netns_max &&
-		    s->asked_n < STOCK_ASKED_MAX)
-			ask_maker(s, NETNS_MAKE, (enum netns_kind)kind, -1);
+	for (unsigned i = 0; i < nfd && i < STAGE_FDS; i++) {
+		q->stage.fd[i] = fd[i];
+		fd[i] = -1;
 	}
+	shelve_stage(s, q->profile, &q->stage);
 }
 
 static void
-put_on_shelf(struct local_stock *s, enum netns_kind kind, int fd)
+came_back(struct local_stock *s, struct stock_asked *q, uint32_t clean)
 {
-	if (s->netns_n[kind] < s->netns_max)
-		s->netns[kind][s->netns_n[kind]++] = fd;
+	if (q->netns != -1 && (clean & MAKER_NETNS) != 0)
+		shelve_netns(s, q->kind, q->netns);
 	else
-		close_fd(&fd);
+		close_fd(&q->netns);
+	if (is_stage(&q->stage) && (clean & MAKER_STAGE) != 0)
+		shelve_stage(s, q->profile, &q->stage);
+	else
+		drop_stage(s, &q->stage);
 }
 
 static void
-came(struct local_stock *s, const struct netns_answer *a, int fd)
+came(struct local_stock *s, const struct maker_answer *a, int *fd, unsigned nfd)
 {
 	struct stock_asked *q = &s->asked[s->asked_first];
-	int old = q->fd;
 
 	s->asked_first = (s->asked_first + 1) % STOCK_ASKED_MAX;
 	s->asked_n--;
-	s->coming[q->kind]--;
-	if (a->verb == NETNS_MAKE && a->os_errno != 0) {
-		/* It will not get better by asking at once. */
-		s->wanted[q->kind] = 0;
-	} else if (a->verb == NETNS_MAKE && fd != -1)
-		put_on_shelf(s, q->kind, fd);
-	else if (a->verb == NETNS_CHECK && a->clean)
-		put_on_shelf(s, q->kind, old);
+	if (q->verb == MAKE_NETNS)
+		came_netns(s, q, nfd == 0 ? EMFILE : a->os_errno, fd);
+	else if (q->verb == MAKE_STAGE)
+		came_stage(s, q, a->os_errno, fd, nfd);
 	else
-		close_fd(&old);
+		came_back(s, q, a->clean);
+	for (unsigned i = 0; i < nfd; i++)
+		close_fd(&fd[i]);
 }
 
 static void
 maker_ready(struct loop_io *io, int want)
 {
 	struct local_stock *s = container_of(io, struct local_stock, maker_io);
-	struct netns_answer a;
+	struct maker_answer a;
 	int fd[WIRE_FDS_MAX];
 	unsigned nfd;
 	ssize_t n;
@@ -121,10 +278,10 @@ maker_ready(struct loop_io *io, int want)
 	       (ssize_t)sizeof a) {
 		if (s->asked_n == 0)
 			break;
-		came(s, &a, nfd > 0 ? fd[0] : -1);
+		came(s, &a, fd, nfd);
 	}
 	if (n == -1 && errno == EAGAIN)
-		refill(s);
+		refill(container_of(s, struct local_host, stock));
 	else
 		give_up_maker(s);
 }
@@ -153,19 +310,47 @@ start_maker(struct local_host *h)
 	loop_io_want(&s->maker_io, LOOP_READ);
 }
 
-int
-local_stock_netns(struct local_host *h, enum netns_kind kind)
+/* ----------------------------------------------------- what a sandbox takes */
+
+void
+local_stock_take(struct local_host *h, struct local *l)
 {
 	struct local_stock *s = &h->stock;
-	int fd = h->given_netns;
+	struct local_profile *p = l->profile;
+	const enum netns_kind kind = (enum netns_kind)p->box.network;
 
+	l->stage = local_no_stage;
+	l->netns = h->given_netns;
 	h->given_netns = -1;
-	if (fd != -1)
-		return fd;
-	if (s->netns_n[kind] > 0)
-		fd = s->netns[kind][--s->netns_n[kind]];
-	refill(s);
-	return fd;
+	if (l->netns == -1 && s->netns_n[kind] > 0)
+		l->netns = s->netns[kind][--s->netns_n[kind]];
+	/* A stage is for one user, whom the root's own /etc names. */
+	if (p->stages_n > 0 && users_are_plain(&l->base.users) &&
+	    l->ids.more == 0) {
+		l->stage = p->stage[--p->stages_n];
+		l->ids = local_ids(h, p, UIDS_OF_SLOTS + l->stage.number);
+	}
+	refill(h);
+}
+
+void
+local_stock_return(struct local_host *h, struct local *l)
+{
+	struct local_stock *s = &h->stock;
+	struct stock_asked q = {.verb = MAKER_CHECK,
+	    .kind = (enum netns_kind)l->profile->box.network,
+	    .profile = l->profile,
+	    .netns = l->netns,
+	    .stage = l->stage};
+
+	l->netns = -1;
+	l->stage = local_no_stage;
+	if (s->netns_n[q.kind] == s->netns_max)
+		close_fd(&q.netns);
+	if (l->profile->stages_n == s->stages_max)
+		drop_stage(s, &q.stage);
+	if (q.netns != -1 || is_stage(&q.stage))
+		(void)ask_maker(h, &q);
 }
 
 int
@@ -176,19 +361,6 @@ local_stock_make_netns(enum netns_kind kind)
 	if (netns_enter(-1, kind, &f) == -1)
 		return -1;
 	return os->open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC, 0);
-}
-
-void
-local_stock_return_netns(struct local_host *h, enum netns_kind kind, int fd)
-{
-	struct local_stock *s = &h->stock;
-
-	if (fd == -1)
-		return;
-	if (s->netns_n[kind] < s->netns_max)
-		ask_maker(s, NETNS_CHECK, kind, fd);
-	else
-		close_fd(&fd);
 }
 
 /* ------------------------------------------------------------------ groups */
@@ -237,11 +409,17 @@ local_stock_start(
 	s->groups_max = settings->cgroups_ready < STOCK_MAX
 			    ? settings->cgroups_ready
 			    : STOCK_MAX;
-	for (unsigned i = 0; i < h->profiles_n; i++)
-		s->wanted[h->profile[i].box.network] = 1;
+	s->stages_max = s->netns_max;
+	for (unsigned i = 0; i < h->profiles_n; i++) {
+		struct local_profile *p = &h->profile[i];
+
+		s->wanted[p->box.network] = 1;
+		/* A workspace of the caller's can never be looked over. */
+		p->stages_wanted = p->box.workspace < 0;
+	}
 	if (s->netns_max > 0)
 		start_maker(h);
-	refill(s);
+	refill(h);
 }
 
 void
@@ -258,6 +436,8 @@ local_stock_stop(struct local_host *h)
 	for (unsigned i = 0; i < h->profiles_n; i++) {
 		struct local_profile *p = &h->profile[i];
 
+		while (p->stages_n > 0)
+			drop_stage(s, &p->stage[--p->stages_n]);
 		while (p->groups_n > 0)
 			cgroup_remove(&h->cgroups, &p->group[--p->groups_n]);
 	}

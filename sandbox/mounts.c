@@ -15,6 +15,7 @@
 /*
  * What of proc a sandbox does not get to see; the rest is read-only.  Locks of
  * open file descriptions belong to no process, so everybody's are shown.
+ * What only the host's root may open needs no mask, for nobody inside is that.
  */
 static const char *const masked[] = {
     "kcore", "keys", "kmsg", "timer_list", "kallsyms", "locks"};
@@ -203,26 +204,6 @@ dev(const struct mounts_sandbox *s, struct fault *f)
 	return mounts_tmpfs(MOUNTS_NEW "/dev/shm", &shm, f);
 }
 
-static int
-proc(struct fault *f)
-{
-	static const char at[] = MOUNTS_NEW "/proc";
-	char path[64];
-
-	if (mount("proc", at, "proc",
-		MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY, NULL) == -1)
-		return fault_at(f, "mount proc", NULL);
-	for (size_t i = 0; i < COUNT(masked); i++) {
-		(void)mounts_join(
-		    path, sizeof path, MOUNTS_NEW "/proc/", masked[i]);
-		if (mount(MOUNTS_NEW "/dev/null", path, NULL, MS_BIND, NULL) ==
-			-1 &&
-		    errno != ENOENT)
-			return fault_at(f, "mask", path);
-	}
-	return 0;
-}
-
 /*
  * Make the new root the root, on top of the zygote's tree.  That stays below,
  * out of reach: no path leads under a root, and what could take the root off
@@ -261,15 +242,51 @@ mounts_sandbox(const struct mounts_sandbox *s, struct fault *f)
 	if ((s->nprotect > 0 || s->restricted) &&
 	    mounts_protect_all(s, f) == -1)
 		return -1;
-	if (dev(s, f) == -1 || proc(f) == -1)
+	if (dev(s, f) == -1)
 		return -1;
 	/* A root that was built is a tmpfs that was written to until now. */
 	if ((s->rootfs >= 0 || s->nattach > 0) &&
 	    mount_setattr(AT_FDCWD, MOUNTS_NEW, 0, &ro, sizeof ro) == -1)
 		return fault_at(f, "make the root read-only", NULL);
-	if (move_in(f) == -1)
-		return -1;
-	if (sethostname(s->hostname, strlen(s->hostname)) == -1)
-		return fault_at(f, "set the host name", NULL);
+	return move_in(f);
+}
+
+unsigned
+mounts_masks(int proc)
+{
+	unsigned masks = 0;
+	struct stat st;
+
+	for (size_t i = 0; i < COUNT(masked); i++)
+		if (fstatat(proc, masked[i], &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    (st.st_uid != 0 || (st.st_mode & 077) != 0))
+			masks |= 1u << i;
+	return masks;
+}
+
+int
+mounts_proc(const struct mounts_zygote *z, struct fault *f)
+{
+	char path[32];
+
+	if (mount("proc", "/proc", "proc",
+		MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY, NULL) == -1)
+		return fault_at(f, "mount proc", NULL);
+	for (size_t i = 0; i < COUNT(masked); i++) {
+		if ((z->masks & 1u << i) == 0)
+			continue;
+		(void)mounts_join(path, sizeof path, "/proc/", masked[i]);
+		if (mount("/dev/null", path, NULL, MS_BIND, NULL) == -1 &&
+		    errno != ENOENT)
+			return fault_at(f, "mask", path);
+	}
+	return 0;
+}
+
+int
+mounts_unproc(struct fault *f)
+{
+	if (umount2("/proc", MNT_DETACH | UMOUNT_NOFOLLOW) == -1)
+		return fault_at(f, "take off proc", NULL);
 	return 0;
 }

@@ -20,11 +20,12 @@
  *		other root file systems
  *	/new	where a sandbox puts its root before it moves in
  *
- * mounts_sandbox() runs in an init, in that sandbox's own copy: it binds the
- * view, mounts a bounded tmpfs on /tmp, /dev/shm and (unless a tree is given)
- * /workspace, a private devpts, a fresh proc, attaches trees, hides and
- * protects what must be, and moves in.  Nothing outside is reachable afterwards
- * but what was attached.
+ * mounts_sandbox() runs in an init (or ahead of it, see stage.h), in that
+ * sandbox's own copy: it binds the view, mounts a bounded tmpfs on /tmp,
+ * /dev/shm and (unless a tree is given) /workspace, a private devpts, attaches
+ * trees, protects what must be, and moves in.  Nothing outside is reachable
+ * afterwards but what was attached.  mounts_proc() adds the proc of the pid
+ * namespace that it is called in, and hides what must be.
  *
  * The sources of trees are resolved once, by the zygote, before the host's
  * tree is gone; no path of the host is ever resolved inside a sandbox, and
@@ -59,7 +60,8 @@ struct mounts_zygote {
 	uid_t uid;        /* its number, inside */
 	unsigned ntrees;
 	struct mounts_tree *trees;
-	int proc; /* out: O_PATH descriptor of the unmasked /proc */
+	int proc;       /* out: O_PATH descriptor of the unmasked /proc */
+	unsigned masks; /* out: mounts_masks() of it */
 };
 
 /*
@@ -89,7 +91,6 @@ struct mounts_sandbox {
 	int restricted; /* of the workspace only these can be written to */
 	unsigned nwritable;
 	const char *const *writable;
-	const char *hostname;
 	/* Instead of the root's own, with their NULs; .bytes 0: that. */
 	struct mounts_text {
 		size_t bytes;
@@ -99,11 +100,17 @@ struct mounts_sandbox {
 };
 
 /*
- * Child side: in a fresh mount namespace copied from the zygote's and a fresh
- * pid namespace.  Afterwards the root is the sandbox's, the working directory
- * is "/", and the hostname is set.
+ * In a fresh mount namespace copied from the zygote's.  Afterwards the root is
+ * the sandbox's and the working directory is "/".
  */
 int mounts_sandbox(const struct mounts_sandbox *s, struct fault *f);
+
+/* After that, in a fresh pid namespace; and off again, from anywhere. */
+int mounts_proc(const struct mounts_zygote *z, struct fault *f);
+int mounts_unproc(struct fault *f);
+
+/* Which entries of this proc anybody but the host's root could open. */
+unsigned mounts_masks(int proc);
 
 /*
  * Lexical check of a destination inside: absolute, no "..", not "/" and not

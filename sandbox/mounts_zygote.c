@@ -366,8 +366,10 @@ mounts_zygote(struct mounts_zygote *z, struct fault *f)
 	z->proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (z->proc == -1)
 		fault_at(f, "open /proc", NULL);
-	else
+	else {
+		z->masks = mounts_masks(z->proc);
 		rc = 0;
+	}
 out:
 	if (base != -1)
 		close(base);

@@ -104,9 +104,8 @@ looks_same(const struct look *a, const struct look *b)
 	return 1;
 }
 
-/* A new namespace of this kind: its descriptor, or -1 and errno. */
-static int
-make(int self, enum netns_kind kind)
+int
+netns_make(int self, enum netns_kind kind)
 {
 	struct fault f;
 
@@ -117,15 +116,14 @@ make(int self, enum netns_kind kind)
 	return openat(self, "ns/net", O_RDONLY | O_CLOEXEC);
 }
 
-/* Compared with a namespace of its kind that was made when first asked. */
-static int
-is_clean(int self, int fd, enum netns_kind kind)
+int
+netns_is_clean(int self, int fd, enum netns_kind kind)
 {
 	static struct look fresh[NETNS_KINDS], now;
 	static int known[NETNS_KINDS];
 
 	if (!known[kind]) {
-		int made = make(self, kind);
+		int made = netns_make(self, kind);
 
 		if (made == -1)
 			return 0;
@@ -136,86 +134,4 @@ is_clean(int self, int fd, enum netns_kind kind)
 	}
 	return setns(fd, CLONE_NEWNET) == 0 && look_around(self, &now) == 0 &&
 	       looks_same(&fresh[kind], &now);
-}
-
-union one_fd {
-	struct cmsghdr align;
-	char bytes[CMSG_SPACE(sizeof(int))];
-};
-
-/* The next request and its descriptor (-1); 0 at the end. */
-static int
-hear(int sock, struct netns_request *r, int *fd)
-{
-	union one_fd control;
-	struct iovec iov = {r, sizeof *r};
-	struct msghdr m = {.msg_iov = &iov,
-	    .msg_iovlen = 1,
-	    .msg_control = control.bytes,
-	    .msg_controllen = sizeof control.bytes};
-	struct cmsghdr *c;
-	ssize_t n;
-
-	do
-		n = recvmsg(sock, &m, MSG_CMSG_CLOEXEC);
-	while (n == -1 && errno == EINTR);
-	c = n > 0 ? CMSG_FIRSTHDR(&m) : NULL;
-	*fd = -1;
-	if (c != NULL && c->cmsg_type == SCM_RIGHTS)
-		memcpy(fd, CMSG_DATA(c), sizeof *fd);
-	return n == (ssize_t)sizeof *r;
-}
-
-static int
-say(int sock, struct netns_answer *a, int fd)
-{
-	union one_fd control;
-	struct iovec iov = {a, sizeof *a};
-	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
-	ssize_t n;
-
-	if (fd != -1) {
-		struct cmsghdr *c;
-
-		memset(&control, 0, sizeof control);
-		m.msg_control = control.bytes;
-		m.msg_controllen = sizeof control.bytes;
-		c = CMSG_FIRSTHDR(&m);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof fd);
-		memcpy(CMSG_DATA(c), &fd, sizeof fd);
-	}
-	do
-		n = sendmsg(sock, &m, MSG_NOSIGNAL);
-	while (n == -1 && errno == EINTR);
-	return n == (ssize_t)sizeof *a;
-}
-
-void
-netns_maker(int sock, int proc)
-{
-	struct netns_request r;
-	int self, fd;
-
-	self = openat(proc, "self", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	while (hear(sock, &r, &fd)) {
-		struct netns_answer a = {.verb = r.verb, .kind = r.kind};
-
-		if (r.verb == NETNS_MAKE && r.kind < NETNS_KINDS && fd == -1) {
-			fd = make(self, r.kind);
-			a.os_errno = fd == -1 ? errno : 0;
-		} else if (r.verb == NETNS_CHECK && r.kind < NETNS_KINDS &&
-			   fd != -1) {
-			a.clean = (uint8_t)is_clean(self, fd, r.kind);
-			close(fd);
-			fd = -1;
-		} else
-			a.os_errno = EINVAL;
-		if (!say(sock, &a, fd))
-			break;
-		if (fd != -1)
-			close(fd);
-	}
-	_exit(0);
 }

@@ -3,7 +3,7 @@
 
 /*
  * Network namespaces.  Making one costs 0.4 ms now and as much kernel work
- * later, joining one 5 us; so a small helper process, the maker, makes them
+ * later, joining one 5 us; so a small helper process, the maker (maker.h), makes them
  * ahead of time and the engine keeps a pool of descriptors.
  *
  * A sandbox holds no capability over its network namespace, so what it can
@@ -27,26 +27,15 @@ enum netns_kind {
 int netns_enter(int fd, enum netns_kind kind, struct fault *f);
 
 /*
- * The maker's whole life: serve requests on the SEQPACKET socket sock until
- * it closes; never returns.  proc is a directory descriptor of a proc in which
- * this process appears.  Runs in a child of the zygote with the right to make
- * network namespaces.  Wire format: struct netns_request, answered in order
- * by struct netns_answer, the descriptors as SCM_RIGHTS.
+ * Maker: a new namespace of this kind, which the caller is in afterwards: its
+ * descriptor, or -1 and errno.  self is the caller's directory in a proc.
  */
-enum netns_verb { NETNS_MAKE, NETNS_CHECK };
+int netns_make(int self, enum netns_kind kind);
 
-/* NETNS_CHECK comes with the namespace's descriptor. */
-struct netns_request {
-	uint8_t verb; /* enum netns_verb */
-	uint8_t kind; /* enum netns_kind */
-};
-
-struct netns_answer {
-	uint8_t verb, kind;
-	uint8_t clean; /* NETNS_CHECK: 1: may be reused */
-	int os_errno;  /* NETNS_MAKE: 0: its descriptor came along */
-};
-
-_Noreturn void netns_maker(int sock, int proc);
+/*
+ * Maker: is it as good as a new one?  Compared with one that was made when
+ * first asked.  The caller is in another namespace afterwards.
+ */
+int netns_is_clean(int self, int fd, enum netns_kind kind);
 
 #endif

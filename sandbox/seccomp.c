@@ -73,10 +73,10 @@ static const struct {
  * outer one these are allowed.
  */
 static const int building[] = {__NR_capset, __NR_chroot, __NR_clone,
-    __NR_clone3, __NR_landlock_create_ruleset, __NR_landlock_restrict_self,
-    __NR_mount, __NR_mount_setattr, __NR_move_mount, __NR_open_tree,
-    __NR_openat2, __NR_seccomp, __NR_sethostname, __NR_setns, __NR_umount2,
-    __NR_unshare};
+    __NR_clone3, __NR_fsconfig, __NR_fsmount, __NR_fsopen,
+    __NR_landlock_create_ruleset, __NR_landlock_restrict_self, __NR_mount,
+    __NR_mount_setattr, __NR_move_mount, __NR_open_tree, __NR_openat2,
+    __NR_seccomp, __NR_sethostname, __NR_setns, __NR_umount2, __NR_unshare};
 
 #define CLONE_NEW_ANY                                                  \
 	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | \
@@ -292,7 +292,9 @@ block(struct compiler *c, enum rule rule)
 		one_of(c, personalities, COUNT(personalities), EPERM);
 		break;
 	case PRCTL_OUTER:
+		/* First what an init calls forty times. */
 		load(c, ARG(0));
+		emit(c, BPF_JMP | BPF_JEQ | BPF_K, PR_CAPBSET_DROP, 1, 0);
 		emit(c, BPF_JMP | BPF_JEQ | BPF_K, PR_SET_SECUREBITS, 0, 1);
 		answer(c, SECCOMP_RET_ALLOW);
 		one_of(c, prctls, COUNT(prctls), EINVAL);

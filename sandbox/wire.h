@@ -45,7 +45,7 @@ enum zygote_verb {
 	ZYGOTE_PREPARE = 1, /* build the tree; answered */
 	ZYGOTE_PROFILE,     /* remember a box; not answered */
 	ZYGOTE_CREATE,      /* answered with CREATED, in the end with GONE */
-	ZYGOTE_MAKER,       /* start netns_maker() on the descriptor sent */
+	ZYGOTE_MAKER,       /* start maker_main() on the descriptor sent */
 	ZYGOTE_PREPARED = 64,
 	ZYGOTE_CREATED, /* the pidfd comes along, or the fault says why not */
 	ZYGOTE_GONE     /* reaped; nothing of it runs any more */
@@ -91,12 +91,14 @@ struct zygote_profile {
 };
 
 enum zygote_create_flags {
-	CREATE_NETNS = 1,    /* a network namespace comes along */
-	CREATE_CGROUP_V2 = 2 /* the group is for clone3 */
+	CREATE_NETNS = 1,     /* a network namespace comes along */
+	CREATE_CGROUP_V2 = 2, /* the group is for clone3 */
+	CREATE_STAGE = 4,     /* STAGE_MOUNTS and STAGE_IPC come along */
+	CREATE_OURS = 8       /* and STAGE_OURS */
 };
 
 /* Descriptors, in this order: the init's socket, the network namespace, the
- * groups'.  Followed by the texts of /etc/passwd and /etc/group. */
+ * stage's, the groups'.  Followed by the texts of /etc/passwd and /etc/group. */
 struct zygote_create {
 	struct wire_head head; /* id: the sandbox's */
 	uint32_t profile;      /* slot */

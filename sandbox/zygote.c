@@ -22,6 +22,7 @@
 #include "sandbox/caps.h"
 #include "sandbox/etc.h"
 #include "sandbox/init.h"
+#include "sandbox/maker.h"
 #include "sandbox/standins.h"
 #include "sandbox/wire.h"
 
@@ -249,17 +250,25 @@ remember_profile(const struct zygote_profile *m, size_t n)
 	memcpy(&zy.profile[m->head.id].program, &m->program, n - head);
 }
 
+static const struct box *
+box_of(unsigned profile)
+{
+	return profile < WIRE_PROFILES_MAX ? &zy.profile[profile].box : NULL;
+}
+
 static void
 serve_maker(int sock)
 {
+	const struct maker_plan plan = {
+	    .sock = sock, .mounts = &zy.mounts, .box = box_of};
 	pid_t pid = (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
 
 	if (pid != 0)
 		return;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	prctl(PR_SET_NAME, "skep-netns");
+	prctl(PR_SET_NAME, "skep-maker");
 	close(ZYGOTE_FD);
-	netns_maker(sock, zy.mounts.proc);
+	maker_main(&plan);
 }
 
 /* In the new init: which descriptor is what, then its own life. */
@@ -274,11 +283,18 @@ be_init(const struct box *box, const struct seccomp_program *program,
 	    .mounts = &zy.mounts,
 	    .sock = fd[0],
 	    .netns = -1,
+	    .ours = -1,
 	};
 	unsigned used = 1;
 
 	if ((m->head.flags & CREATE_NETNS) != 0)
 		plan.netns = fd[used++];
+	if ((m->head.flags & CREATE_STAGE) != 0) {
+		plan.stage = fd + used;
+		used += 2;
+	}
+	if ((m->head.flags & CREATE_OURS) != 0)
+		plan.ours = fd[used++];
 	if ((m->head.flags & CREATE_CGROUP_V2) == 0) {
 		plan.cgroup = fd + used;
 		plan.cgroups_n = nfd - used;
@@ -301,12 +317,13 @@ static struct clone_args
 clone_how(
     const struct zygote_create *m, const int *fd, unsigned nfd, int *pidfd)
 {
-	struct clone_args args = {.flags = CLONE_NEWNS | CLONE_NEWPID |
-					   CLONE_NEWIPC | CLONE_NEWUTS |
-					   CLONE_PIDFD,
+	struct clone_args args = {
+	    .flags = CLONE_NEWPID | CLONE_NEWUTS | CLONE_PIDFD,
 	    .exit_signal = SIGCHLD,
 	    .pidfd = (uintptr_t)pidfd};
 
+	if ((m->head.flags & CREATE_STAGE) == 0)
+		args.flags |= CLONE_NEWNS | CLONE_NEWIPC;
 	if ((m->head.flags & CREATE_CGROUP_V2) != 0 && m->cgroups_n > 0) {
 		args.flags |= CLONE_INTO_CGROUP;
 		args.cgroup = (unsigned)fd[nfd - 1];
@@ -320,20 +337,29 @@ create_bytes(const struct zygote_create *m)
 	return sizeof *m + (size_t)m->passwd_bytes + m->group_bytes;
 }
 
+/* The descriptors that have to come along. */
+static unsigned
+create_descriptors(const struct zygote_create *m)
+{
+	const unsigned flags = m->head.flags;
+
+	return (zy.single ? 0 : 1) + ((flags & CREATE_NETNS) != 0 ? 1 : 0) +
+	       ((flags & CREATE_STAGE) != 0 ? 2 : 0) +
+	       ((flags & CREATE_OURS) != 0 ? 1 : 0) + m->cgroups_n;
+}
+
 static void
 create(const struct zygote_create *m, size_t n, const int *fd, unsigned nfd)
 {
 	struct zygote_answer a = {0};
-	unsigned want = !zy.single +
-			((m->head.flags & CREATE_NETNS) != 0 ? 1 : 0) +
-			m->cgroups_n;
 	struct clone_args args;
 	struct born *born;
 	int pidfd = -1;
 	long pid;
 
-	if (!zy.prepared || n != create_bytes(m) || nfd != want ||
-	    m->profile >= WIRE_PROFILES_MAX || zy.children_n == CHILDREN_MAX) {
+	if (!zy.prepared || n != create_bytes(m) ||
+	    nfd != create_descriptors(m) || m->profile >= WIRE_PROFILES_MAX ||
+	    zy.children_n == CHILDREN_MAX) {
 		fault_set(&a.fault, EINVAL, "request", NULL);
 		answer(ZYGOTE_CREATED, m->head.id, &a, -1);
 		return;

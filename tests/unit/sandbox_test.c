@@ -315,6 +315,13 @@ entries_of(const char *path)
 int
 st_fresh(struct sandbox_test *t)
 {
+	return st_fresh_with(t, NULL);
+}
+
+int
+st_fresh_with(
+    struct sandbox_test *t, const struct sandbox_host_settings *settings)
+{
 	unsigned fds = entries_of("/proc/self/fd");
 	struct error e;
 
@@ -325,7 +332,7 @@ st_fresh(struct sandbox_test *t)
 		return -1;
 	}
 	st_open(t);
-	st_local(t, NULL);
+	st_local(t, settings);
 	return t->host == NULL ? -1 : 0;
 }
 

@@ -81,6 +81,8 @@ int st_main(int (*run)(const char *as), char *folder);
 
 /* Around each test: zygote and host; nothing may be left. */
 int st_fresh(struct sandbox_test *t);
+int st_fresh_with(
+    struct sandbox_test *t, const struct sandbox_host_settings *settings);
 void st_done(struct sandbox_test *t);
 
 #endif

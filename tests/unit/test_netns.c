@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "sandbox/fault.h"
+#include "sandbox/maker.h"
 #include "sandbox/netns.h"
 #include "sandbox/userns.h"
 #include "sandbox/wire.h"
@@ -25,10 +26,19 @@
 static int maker;
 static pid_t maker_pid;
 
+static const struct box *
+no_box(unsigned profile)
+{
+	(void)profile;
+	return NULL;
+}
+
 static int
 start_maker(void **state)
 {
 	int pair[2];
+	struct mounts_zygote mounts = {0};
+	struct maker_plan plan = {.mounts = &mounts};
 	struct fault f;
 
 	(void)state;
@@ -39,7 +49,10 @@ start_maker(void **state)
 		close(pair[0]);
 		if (geteuid() != 0 && userns_outer(&f) == -1)
 			_exit(1);
-		netns_maker(pair[1], open("/proc", O_PATH | O_DIRECTORY));
+		mounts.proc = open("/proc", O_PATH | O_DIRECTORY);
+		plan.sock = pair[1];
+		plan.box = no_box;
+		maker_main(&plan);
 	}
 	close(pair[1]);
 	maker = pair[0];
@@ -58,9 +71,11 @@ stop_maker(void **state)
 }
 
 static int
-ask(enum netns_verb verb, enum netns_kind kind, int fd, struct netns_answer *a)
+ask(enum maker_verb verb, enum netns_kind kind, int fd, struct maker_answer *a)
 {
-	struct netns_request r = {.verb = (uint8_t)verb, .kind = (uint8_t)kind};
+	struct maker_request r = {.verb = (uint8_t)verb,
+	    .kind = (uint8_t)kind,
+	    .parts = fd == -1 ? 0 : MAKER_NETNS};
 	int got[WIRE_FDS_MAX];
 	unsigned n;
 
@@ -73,8 +88,8 @@ ask(enum netns_verb verb, enum netns_kind kind, int fd, struct netns_answer *a)
 static int
 make(enum netns_kind kind)
 {
-	struct netns_answer a;
-	int fd = ask(NETNS_MAKE, kind, -1, &a);
+	struct maker_answer a;
+	int fd = ask(MAKE_NETNS, kind, -1, &a);
 
 	assert_int_equal(a.os_errno, 0);
 	assert_int_not_equal(fd, -1);
@@ -84,10 +99,10 @@ make(enum netns_kind kind)
 static int
 is_clean(enum netns_kind kind, int fd)
 {
-	struct netns_answer a;
+	struct maker_answer a;
 
-	assert_int_equal(ask(NETNS_CHECK, kind, fd, &a), -1);
-	return a.clean;
+	assert_int_equal(ask(MAKER_CHECK, kind, fd, &a), -1);
+	return a.clean == MAKER_NETNS;
 }
 
 /* Do something in the namespace, in a process that then ends. */
@@ -201,14 +216,14 @@ the_kind_without_a_network_has_none(void **state)
 static void
 nonsense_is_answered(void **state)
 {
-	struct netns_answer a;
+	struct maker_answer a;
 
 	(void)state;
-	assert_int_equal(ask((enum netns_verb)7, NETNS_NONE, -1, &a), -1);
+	assert_int_equal(ask((enum maker_verb)7, NETNS_NONE, -1, &a), -1);
 	assert_int_equal(a.os_errno, EINVAL);
-	assert_int_equal(ask(NETNS_CHECK, NETNS_NONE, -1, &a), -1);
+	assert_int_equal(ask(MAKER_CHECK, NETNS_NONE, -1, &a), -1);
 	assert_int_equal(a.os_errno, EINVAL);
-	assert_int_equal(ask(NETNS_MAKE, (enum netns_kind)9, -1, &a), -1);
+	assert_int_equal(ask(MAKE_NETNS, (enum netns_kind)9, -1, &a), -1);
 	assert_int_equal(a.os_errno, EINVAL);
 }
 
