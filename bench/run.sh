@@ -25,3 +25,5 @@ echo 'tools: what they do with bytes, beside GNU patch'
 "$build"/bench/bench_tools 7
 echo 'ptys: 512 terminals at once on one loop'
 /usr/bin/python3 -B bench/ptys.py "$build"
+echo 'endurance: an hour of 64 agents; the default of the program is a day'
+/usr/bin/python3 -B bench/endurance.py "$build" --turns 23040
