@@ -41,6 +41,7 @@ struct agent_retry {
 
 #define AGENT_PINS_MAX 4
 
+/* How it is reached is compared by endpoint_is_same(), member by member. */
 struct agent_model {
 	enum model_api api;
 	const char *name;

@@ -115,38 +115,6 @@ check_share(
 }
 
 static int
-same_profile(const struct agent *a, const struct agent *b)
-{
-	char of_a[HASH_TEXT_MAX], of_b[HASH_TEXT_MAX];
-
-	profile_digest(a->sandbox.profile, of_a);
-	profile_digest(b->sandbox.profile, of_b);
-	return strcmp(of_a, of_b) == 0;
-}
-
-/* The sandbox of a run that is handed on stays what it is. */
-static int
-check_handoff(
-    const struct agent *a, const struct agent_handoff *h, struct complaints *c)
-{
-	const struct agent *m = h->to->agent;
-
-	if (a->tools.n == 0 && a->manifest == NULL)
-		return 0; /* no sandbox is up before the transfer */
-	if (m->manifest != NULL && m->manifest != a->manifest && m != a)
-		return refuse(a, h->to,
-		    "it takes the run over in the workspace that is there, so "
-		    "it can have no manifest of its own",
-		    c);
-	if (m->sandbox.has_profile && !same_profile(a, m))
-		return refuse(a, h->to,
-		    "it takes the run over in the sandbox that is there, so "
-		    "it can have no other profile",
-		    c);
-	return 0;
-}
-
-static int
 check_links(const struct agent *a, struct complaints *c)
 {
 	int status = 0;
@@ -154,9 +122,6 @@ check_links(const struct agent *a, struct complaints *c)
 	for (unsigned i = 0; i < a->agents_n; i++)
 		if (check_profile(a, &a->agents[i], c) == -1 ||
 		    check_share(a, &a->agents[i], c) == -1)
-			status = -1;
-	for (unsigned i = 0; i < a->handoffs_n; i++)
-		if (check_handoff(a, &a->handoffs[i], c) == -1)
 			status = -1;
 	return status;
 }

@@ -12,8 +12,7 @@
  * key nor headers of another's.
  *
  * Rights only narrow: a member with a profile of its own must be no wider
- * than who names it, and one that takes over a run (a handoff) cannot bring a
- * workspace or a profile where a sandbox may be up already.
+ * than who names it.
  */
 
 #include <sys/types.h>

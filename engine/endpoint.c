@@ -160,7 +160,9 @@ endpoint_is_same(const struct agent_model *a, const struct agent_model *b)
 	       same_text(a->ca_file, b->ca_file) &&
 	       same_text(a->client_cert, b->client_cert) &&
 	       same_secret(&a->client_key, &b->client_key) &&
-	       same_patience(a, b);
+	       a->pins.n == b->pins.n &&
+	       (a->pins.n == 0 || a->pins.at == b->pins.at) &&
+	       same_text(a->proxy, b->proxy) && same_patience(a, b);
 }
 
 void

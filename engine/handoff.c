@@ -19,6 +19,9 @@ extern const char tools_handoff_history_txt[];
 static const char *
 obstacle(const struct errand *er, const struct agent *to, struct error *e)
 {
+	if (run_has_sandbox(er->run) && to->manifest != NULL &&
+	    to->manifest != er->first->agent->manifest)
+		return "it needs a workspace of its own, and one is there";
 	if (!to->sandbox.has_profile || to->sandbox.profile == er->profile)
 		return NULL;
 	if (profile_check_narrower(to->sandbox.profile, er->profile, e) == -1)

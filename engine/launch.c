@@ -7,6 +7,7 @@
 #include "config/complaint.h"
 #include "engine/base/trace.h"
 #include "engine/cli.h"
+#include "engine/handoff_check.h"
 
 /* Every fault, and the status that the first one gives. */
 static int
@@ -110,6 +111,9 @@ launch_prepare(struct launch *l, struct cli *cli)
 	agent = agent_load(&cli->arena, cli->operand[0], &cli->overrides, &c);
 	if (agent == NULL ||
 	    settings_load(&l->settings, &cli->arena, &cli->overrides, &c) == -1)
+		return complain_all(cli, &c);
+	handoff_check(agent, &c);
+	if (c.n > 0)
 		return complain_all(cli, &c);
 	status = check_overrides(cli);
 	if (status == 0)

@@ -20,6 +20,7 @@
 #include "engine/base/limits.h"
 #include "engine/base/text.h"
 #include "engine/cmd/check_private.h"
+#include "engine/handoff_check.h"
 #include "net/json_write.h"
 #include "sandbox/seccomp.h"
 #include "tools/tool.h"
@@ -108,6 +109,7 @@ check_agent(struct cli *cli, const char *path, struct complaints *c,
 
 	if (a == NULL)
 		return;
+	handoff_check(a, c);
 	agent_family(a, &family);
 	for (unsigned i = 0; i < family.n; i++) {
 		const struct agent *m = family.member[i];

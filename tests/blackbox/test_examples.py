@@ -78,3 +78,24 @@ def test_clinical_checker_notices_one_wrong_line(place):
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert (done.returncode, done.stdout) == (1, "2/3\n")
     assert "record-0002" in done.stderr
+
+
+def test_triage_asks_three_agents_and_hands_over(skep, place):
+    done = subprocess.run(
+        [EXAMPLES / "triage/run.sh", place / "triage"],
+        env=skep.env | {"SKEP": str(SKEP)}, stdout=subprocess.PIPE)
+    assert done.returncode == 0
+    lines = done.stdout.decode().splitlines()
+    assert lines[0] == (
+        "T-1: You were charged 19.00 twice for invoice 1003, and our "
+        "database was down on Monday from 06:12 to 07:48. The second charge "
+        "is paid back within five days, and the Monday is not charged. We "
+        "are sorry.")
+    assert lines[1] == \
+        "T-2: Invoice 1007 of 2026-03-05 was 49.00, for the team plan."
+    below = [re.sub("[0-9a-f]{16} ", "", line) for line in lines
+             if re.match("agent +[0-9a-f]{16} ", line)]
+    assert sorted(line.split(",")[0] for line in below) == [
+        "agent      billing: finished", "agent      policy: finished",
+        "agent      technical: finished"]
+    assert "handed to  billing" in lines
