@@ -81,7 +81,7 @@ struct http_origin_settings {
 	/* For https: "http://host:port" to go by way of; empty: what
 	   HTTPS_PROXY and NO_PROXY say, but this machine never. */
 	struct span proxy;
-	int no_proxy; /* not even what HTTPS_PROXY says */
+	int no_proxy;             /* not even what HTTPS_PROXY says */
 	unsigned connections_max; /* 0: 256 */
 	unsigned calls_max;       /* in flight; 0: as many as fit */
 	uint32_t connect_ms;   /* resolve, connect and handshake; 0: 20,000 */
