@@ -17,6 +17,7 @@
  */
 
 #define BODY_MAX (POOL_BLOCK_MAX - 1)
+#define BODY_SETTLED_MAX (64 * KIB)
 #define DRAIN_MS 1000 /* for the end of a stream whose reply is whole */
 
 static void backoff_over(struct loop_timer *t);
@@ -29,6 +30,9 @@ call_free(struct model_call *call)
 {
 	loop_timer_stop(&call->backoff);
 	model_answer_free(call->answer);
+	if (call->body.p == NULL)
+		for (unsigned i = 0; i < call->slices; i++)
+			pool_give((char *)call->slice[i].p);
 	text_release(&call->body);
 	text_release(&call->target);
 	text_release(&call->request_id);
@@ -307,8 +311,8 @@ start_attempt(struct model_call *call, struct error *e)
 		call->target.n > 0 ? text_span(&call->target) : ep->target,
 	    .fields = field,
 	    .nfields = ep->nfields,
-	    .body = &call->slice,
-	    .nbody = 1,
+	    .body = call->slice,
+	    .nbody = call->slices,
 	    .first_byte_ms = ep->set.first_byte_ms,
 	    .idle_ms = ep->set.idle_ms,
 	};
@@ -350,6 +354,46 @@ backoff_over(struct loop_timer *t)
 
 /* --- the public verbs --- */
 
+/*
+ * A text has grown by doubling, and hundreds of calls wait at once: what they
+ * hold is made to fit, in blocks of the pool's sizes.  Large bodies stay as
+ * they are, and so does one for which memory is short.
+ */
+static void
+settle_body(struct model_call *call)
+{
+	struct span rest = text_span(&call->body);
+	unsigned n = 0;
+
+	call->slice[0] = rest;
+	call->slices = 1;
+	if (rest.n > BODY_SETTLED_MAX)
+		return;
+	for (; rest.n > 0; n++) {
+		size_t size = POOL_BLOCK_MIN;
+		char *block;
+
+		while (size * 2 <= rest.n)
+			size *= 2;
+		if (size > rest.n || n == BODY_SLICES - 1)
+			size = rest.n;
+		block = pool_take(size, NULL);
+		if (block == NULL)
+			break;
+		memcpy(block, rest.p, size);
+		call->slice[n] = (struct span){block, size};
+		rest = span_slice(rest, size, rest.n);
+	}
+	if (rest.n > 0) {
+		while (n > 0)
+			pool_give((char *)call->slice[--n].p);
+		call->slice[0] = text_span(&call->body);
+		return;
+	}
+	call->slices = n;
+	text_release(&call->body);
+}
+
 struct model_call *
 model_call_start(struct model_endpoint *ep, const struct model_request *q,
     const struct model_call_ops *ops, void *owner, struct error *e)
@@ -381,7 +425,7 @@ model_call_start(struct model_endpoint *ep, const struct model_request *q,
 		    "the request does not fit into memory");
 		goto failed;
 	}
-	call->slice = text_span(&call->body);
+	settle_body(call);
 	if (start_attempt(call, e) == -1)
 		goto failed;
 	return call;

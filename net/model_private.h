@@ -18,6 +18,7 @@
 
 #define ENDPOINT_FIELDS_MAX 32
 #define ERROR_BODY_MAX (64 * KIB)
+#define BODY_SLICES 4
 
 struct model_endpoint {
 	unsigned magic;
@@ -62,7 +63,9 @@ struct model_call {
 	const struct model_call_ops *ops;
 	void *owner;
 	struct text body;
-	struct span slice; /* all of body */
+	struct span slice[BODY_SLICES]; /* all of it; blocks of their own,
+					   unless it is in body still */
+	unsigned slices;
 	int is_streamed;
 
 	struct http_call *http; /* NULL between attempts */
