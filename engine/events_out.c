@@ -2,6 +2,7 @@
 
 #include "engine/base/text.h"
 #include "engine/errand.h"
+#include "engine/network.h"
 #include "engine/role.h"
 #include "net/json_write.h"
 
@@ -119,5 +120,6 @@ event_run_finished(const struct errand *er, struct text *out)
 	begin(&w, out, "run.finished", er);
 	json_put_str(&w, "status", run_state_name(er->result.status));
 	json_put_raw(&w, "result", er->result_line);
+	network_put(er->supplies, &w);
 	json_write_end(&w);
 }

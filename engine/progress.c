@@ -7,6 +7,7 @@
 #include "engine/base/os.h"
 #include "engine/base/text.h"
 #include "engine/batch.h"
+#include "engine/network.h"
 #include "engine/sched.h"
 
 #define BLOCK_EVERY_MS 250
@@ -117,6 +118,7 @@ add_costs(const struct progress *p, struct text *t)
 	if (sched_models(s)->waiting.length > 0)
 		text_printf(
 		    t, " (%u waiting)", sched_models(s)->waiting.length);
+	network_limits(&b->engine.supplies, t);
 }
 
 static void

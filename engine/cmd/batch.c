@@ -11,6 +11,7 @@
 #include "engine/batch.h"
 #include "engine/cli.h"
 #include "engine/launch.h"
+#include "engine/network.h"
 #include "engine/progress.h"
 
 /* Runs that are read and wait for a slot, beyond those that have one. */
@@ -47,9 +48,16 @@ account_for_engine(struct cli *cli, const struct engine *en)
 {
 	struct text t;
 
-	text_init(&t, 4096);
+	text_init(&t, 16 * 1024);
 	engine_account(en, &t);
 	cli_note(cli, "%s", t.p);
+	text_clear(&t);
+	network_account(&en->supplies, &t);
+	for (struct span rest = text_span(&t); rest.n > 0;) {
+		struct span line = span_cut(&rest, '\n');
+
+		cli_note(cli, "%.*s", (int)line.n, line.p);
+	}
 	text_release(&t);
 }
 

@@ -5,7 +5,7 @@ import signal
 import socket
 import time
 
-from conftest import Mock, say, script, wait_until
+from conftest import Mock, say, script, tool, wait_until
 
 
 def lines(n):
@@ -31,10 +31,35 @@ def test_five_hundred_runs_share_one_connection(batch, agent, mock, tasks):
 def test_the_limit_of_a_server_is_found(batch, agent, mock, tasks):
     limited = script(say("Done.", timing={"first_byte_ms": 50}))
     server = mock(limited | {"in_flight_max": 25}, "--tls")
-    all_finished(batch(agent(server), tasks(lines(1000)), "-j", "300"), 1000)
+    done = batch(agent(server), tasks(lines(1000)), "-j", "300", "-v")
+    all_finished(done, 1000)
+    # And told: how many at once, how often it was met, over how many ways.
+    told = [line for line in done.err.splitlines()
+            if server.url.removesuffix("/v1") in line][-1]
+    assert int(told.split(" requests")[0].split()[-1]) >= 1000
+    limit = int(told.split("limit ")[1].split()[0])
+    assert 10 <= limit <= 40, told
+    assert "connections 1 (full handshakes 1," in told
     answers = server.stats()["answers"]
     # The first burst finds the limit; later ones only touch it.
     assert answers["429"] <= 64 + 1000 * 0.05
+
+
+def test_the_last_event_tells_of_the_network(skep, agent, mock):
+    server = mock(script(tool("exec_command", 0, cmd="true"), say("Done.")),
+                  "--tls")
+    done = skep.run("run", agent(server), "go", "--json", "--state",
+                    skep.state)
+    last = json.loads(done.out.splitlines()[-1])
+    assert last["event"] == "run.finished"
+    network, = last["network"]
+    assert network["origin"] == server.url.removesuffix("/v1")
+    assert network["agent"] == "test"
+    assert network["requests"] == network["answers"] == 2
+    assert network["connects"] == network["handshakes_full"] == 1
+    assert network["reused"] == 1 and network["limited"] == 0
+    assert network["bytes_in"] > 0 and network["bytes_out"] > 0
+    assert network["in_flight"] == network["waiting"] == 0
 
 
 def test_a_server_that_restarts_loses_no_run(skep, agent, tasks):
