@@ -62,10 +62,13 @@ struct agent_model {
 
 enum sandbox_backend { BACKEND_LOCAL, BACKEND_NULL };
 
+enum workspace_kind { WORKSPACE_PLAIN, WORKSPACE_LAYERED };
+
 struct agent_sandbox {
 	enum sandbox_backend backend;
 	const struct profile *profile; /* with the root file system below */
 	const char *rootfs;            /* "host", "dir:PATH"; NULL: profile's */
+	enum workspace_kind workspace;
 	int changes;     /* results list what changed in the workspace */
 	int has_profile; /* its own; else that of who starts it */
 	int share;       /* as a subagent it works in its starter's sandbox */

@@ -89,6 +89,8 @@ static const struct table model_table = {
     .check = agent_model_check,
 };
 
+static const char *const workspace_names[] = {"plain", "layered", NULL};
+
 static const char *const backend_names[] = {"local", "null", NULL};
 
 #define SANDBOX(member) .offset = offsetof(struct agent_sandbox, member)
@@ -100,6 +102,10 @@ static const struct field sandbox_fields[] = {
 	.doc = "draft, delivery, privileged, bare, a file, or a profile"},
     {"rootfs", FIELD_TEXT, SANDBOX(rootfs),
 	.doc = "host or dir:PATH, instead of the profile's"},
+    {"workspace", FIELD_CHOICE, FIELD_ASIDE, SANDBOX(workspace),
+	.names = workspace_names,
+	.doc = "plain: a copy of the manifest; layered: on top of one that all "
+	       "runs share"},
     {"changes", FIELD_BOOL, FIELD_ASIDE, SANDBOX(changes), .preset = 1,
 	.doc = "results list the files that were added, modified or deleted"},
     {"share", FIELD_BOOL, SANDBOX(share),

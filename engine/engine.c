@@ -300,6 +300,15 @@ needs_sandboxes(const struct supplies *s)
 	return 0;
 }
 
+static int
+wants_layers(const struct supplies *s)
+{
+	for (unsigned i = 0; i < s->roles; i++)
+		if (s->role[i].agent->sandbox.workspace == WORKSPACE_LAYERED)
+			return 1;
+	return 0;
+}
+
 /* Sandboxes of tasks' runs, and as many of each depth below them. */
 static unsigned
 sandboxes_max(const struct supplies *s, const struct sched_limits *limits)
@@ -328,6 +337,11 @@ open_sandboxes(struct engine *en, const struct engine_settings *set,
 
 	if (!needs_sandboxes(s))
 		return 0; /* there will be no sandbox at all */
+	if (wants_layers(s)) {
+		if (state_dir_layers(&en->state, en->layers, e) == -1)
+			return -1;
+		host.layers = en->layers;
+	}
 	if (set->zygote_error != NULL &&
 	    set->zygote_error->code != ERROR_NONE) {
 		*e = *set->zygote_error;

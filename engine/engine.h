@@ -48,6 +48,7 @@ struct engine {
 	struct loop *loop;
 	struct supplies supplies;
 	struct state_dir state;
+	char layers[LIMIT_PATH]; /* the folder for them, where it is wanted */
 	struct signals signals;
 	struct control control;
 	struct loop_timer drain_timer;

@@ -71,6 +71,7 @@ errand_build_sandbox(struct run *run, struct error *e)
 	struct supplies *s = er->supplies;
 	struct sandbox_spec spec = {
 	    .profile = er->profile,
+	    .layered = er->role->agent->sandbox.workspace == WORKSPACE_LAYERED,
 	    .remembers = er->role->agent->sandbox.changes,
 	    .run_as = er->role->agent->run_as,
 	    .label = er->id,

@@ -172,6 +172,7 @@ put_sandbox(struct json_writer *w, const struct sandbox_facts *f)
 	json_put_str(w, "rootfs", f->rootfs);
 	json_put_str(w, "network", f->network);
 	json_put_str(w, "cgroup", f->cgroup);
+	json_put_str(w, "workspace", f->workspace);
 	json_put_bool(w, "seccomp", f->seccomp);
 	json_put_int(w, "landlock", f->landlock);
 	json_put_bool(w, "user_namespace", f->user_namespace);

@@ -191,6 +191,20 @@ state_dir_file(
 	return n < 0 || n >= LIMIT_PATH ? too_long(e) : 0;
 }
 
+int
+state_dir_layers(const struct state_dir *d, char *out, struct error *e)
+{
+	char path[LIMIT_PATH];
+
+	if (state_dir_file(d, "layers", path, e) == -1)
+		return -1;
+	if ((mkdirat(d->fd, "layers", 0700) == -1 && errno != EEXIST) ||
+	    realpath(path, out) == NULL)
+		return error_set(
+		    e, ERROR_CANNOT_CREATE, errno, "make %s", path);
+	return 0;
+}
+
 void
 state_dir_close(struct state_dir *d)
 {

@@ -9,6 +9,7 @@
  *	lock		held by the engine that owns the directory; names its pid
  *	control		the owner's socket; see control.h
  *	runs/ID/outputs	what runs left
+ *	layers		what manifests made, for layered workspaces
  *
  * One engine owns a directory at a time; readers need no lock.  The lock is
  * the kernel's, so it ends with its owner however that ends.
@@ -44,5 +45,11 @@ int state_dir_file(
     const struct state_dir *d, const char *name, char *out, struct error *e);
 
 void state_dir_close(struct state_dir *d);
+
+/*
+ * The folder for layers, made when missing: its path in out of LIMIT_PATH
+ * bytes.  -1 and *e: CANNOT_CREATE.
+ */
+int state_dir_layers(const struct state_dir *d, char *out, struct error *e);
 
 #endif

@@ -16,6 +16,7 @@
 #include "engine/base/loop.h"
 #include "engine/base/slab.h"
 #include "sandbox/exec.h"
+#include "sandbox/mounts.h"
 #include "sandbox/sandbox.h"
 #include "sandbox/users.h"
 
@@ -32,6 +33,7 @@ enum sandbox_state {
 };
 
 #define SCRATCH_BYTES (192 * 1024)
+#define SANDBOXES_FILLING 4 /* layers at once */
 
 struct backend_ops;
 
@@ -39,7 +41,10 @@ struct sandbox_host {
 	unsigned magic;
 	const struct backend_ops *backend;
 	struct loop *loop;
-	struct list sandboxes; /* all, whatever their state */
+	struct list sandboxes;  /* all, whatever their state */
+	unsigned sandboxes_max; /* without those that fill a layer, */
+	unsigned filling;       /* which are these */
+	struct layers *layers;  /* NULL: every workspace is plain */
 	struct slab sandbox_slab, exec_slab, file_slab;
 	uint32_t next_id;
 	/*
@@ -51,6 +56,9 @@ struct sandbox_host {
 };
 
 struct baseline;
+struct layer;
+struct layer_want;
+struct layers;
 struct remember;
 struct workspace;
 
@@ -72,7 +80,13 @@ struct sandbox {
 	void *gone_owner;
 	struct baseline *before; /* what was in its workspace at first */
 	struct remember *remembering;
-	int is_layered; /* on top of a layer that others share */
+	/* On top of a layer that others share, or filling one: layers.h. */
+	enum mounts_layer layering;
+	char layer_name[MOUNTS_LAYER_NAME];
+	struct layer *layer; /* held while it is used */
+	struct layer_want *wanting;
+	int is_begun; /* its backend knows it */
+	struct loop_deferred removal;
 	char label[40];
 	char failed_step[156];
 	int64_t filled_ns;
@@ -151,6 +165,14 @@ int sandbox_host_init(struct sandbox_host *host, struct loop *loop,
     const struct backend_ops *backend,
     const struct sandbox_host_settings *settings, struct error *e);
 void sandbox_host_release(struct sandbox_host *host);
+
+/*
+ * One whose workspace is a folder below the layers', to be filled by its
+ * spec's manifest; beside sandboxes_max.
+ */
+struct sandbox *sandbox_create_filling(struct sandbox_host *host,
+    const struct sandbox_spec *spec, const char *folder,
+    const struct sandbox_ops *ops, void *owner, struct error *e);
 
 /* The sandbox stands. */
 void sandbox_made(struct sandbox *sb);

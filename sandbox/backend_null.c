@@ -635,6 +635,7 @@ null_facts(const struct sandbox *sb, struct sandbox_facts *out)
 	*out = (struct sandbox_facts){.profile = "null",
 	    .digest = "",
 	    .rootfs = "none",
+	    .workspace = "plain",
 	    .network = "none",
 	    .cgroup = "none"};
 }

@@ -15,6 +15,7 @@ struct baseline {
 	unsigned magic, references;
 	struct text paths; /* each behind its stamp, with its NUL */
 	int64_t last_ns;
+	struct baseline_size size;
 	unsigned n;
 	const char **sorted; /* NULL: not sealed, or empty */
 };
@@ -59,7 +60,8 @@ baseline_drop(struct baseline *b)
 }
 
 void
-baseline_add(struct baseline *b, const char *path, int64_t changed_ns)
+baseline_add(
+    struct baseline *b, const char *path, int64_t changed_ns, uint64_t bytes)
 {
 	CHECK_OBJ(b, BASELINE_MAGIC);
 	CHECK(b->sorted == NULL);
@@ -67,6 +69,14 @@ baseline_add(struct baseline *b, const char *path, int64_t changed_ns)
 	text_add_str(&b->paths, path);
 	text_add_char(&b->paths, '\0');
 	b->n++;
+	b->size.bytes += bytes;
+	baseline_add_other(b, changed_ns);
+}
+
+void
+baseline_add_other(struct baseline *b, int64_t changed_ns)
+{
+	b->size.inodes++;
 	if (changed_ns > b->last_ns)
 		b->last_ns = changed_ns;
 }
@@ -129,6 +139,16 @@ baseline_path(const struct baseline *b, unsigned i)
 	return b->sorted[i];
 }
 
+/* The clock that files are stamped by, where it has ticks. */
+static int64_t
+tick_ns(void)
+{
+	struct timespec now = {0};
+
+	clock_gettime(CLOCK_REALTIME_COARSE, &now);
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
 int64_t
 baseline_stamp_of(const struct baseline *b, unsigned i)
 {
@@ -136,15 +156,29 @@ baseline_stamp_of(const struct baseline *b, unsigned i)
 	return stamp(b->sorted[i]);
 }
 
-/* A stamp of the coarse clock's present tick is one that could come again. */
+/* A stamp of the present tick is one that could come again. */
 int
 baseline_is_settled(const struct baseline *b)
 {
-	struct timespec now;
+	return b == NULL || b->last_ns != tick_ns();
+}
 
-	if (b == NULL || clock_gettime(CLOCK_REALTIME_COARSE, &now) == -1)
-		return 1;
-	return b->last_ns != (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+int64_t
+baseline_last_ns(const struct baseline *b)
+{
+	return b->last_ns;
+}
+
+int
+baseline_is_past(const struct baseline *b)
+{
+	return b->last_ns < tick_ns();
+}
+
+void
+baseline_size(const struct baseline *b, struct baseline_size *out)
+{
+	*out = b->size;
 }
 
 /* The number of the first path that is not before s and then c. */

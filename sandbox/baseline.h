@@ -28,7 +28,11 @@ struct baseline *baseline_hold(struct baseline *b);
 void baseline_drop(struct baseline *b); /* NULL is fine */
 
 /* A file is there (again).  Too many are told by baseline_seal(). */
-void baseline_add(struct baseline *b, const char *path, int64_t changed_ns);
+void baseline_add(
+    struct baseline *b, const char *path, int64_t changed_ns, uint64_t bytes);
+
+/* So is something else, which counts, but is not in the list. */
+void baseline_add_other(struct baseline *b, int64_t changed_ns);
 
 /* Put it in order.  -1 and *e (TOO_BIG). */
 int baseline_seal(struct baseline *b, struct error *e);
@@ -38,6 +42,18 @@ unsigned baseline_count(const struct baseline *b);
 const char *baseline_path(const struct baseline *b, unsigned i);
 int64_t baseline_stamp_of(const struct baseline *b, unsigned i);
 int baseline_is_settled(const struct baseline *b);
+
+/*
+ * The latest change of all, and whether all that will change has a later
+ * time, as far as clocks go forward.
+ */
+int64_t baseline_last_ns(const struct baseline *b);
+int baseline_is_past(const struct baseline *b);
+
+struct baseline_size {
+	uint64_t bytes, inodes;
+};
+void baseline_size(const struct baseline *b, struct baseline_size *out);
 
 /* The number of path, or -1. */
 int baseline_find(const struct baseline *b, const char *path);

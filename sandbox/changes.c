@@ -39,6 +39,7 @@ struct changes {
 	struct changed_file *file; /* being hashed */
 	unsigned flags;            /* of the hash verb */
 	unsigned char *seen;       /* a bit for each file of the baseline */
+	int is_layered;            /* and can be told from later */
 	int torn;                  /* not all of the tree was walked */
 	struct loop_deferred ending;
 	changes_done_fn *done;
@@ -256,7 +257,7 @@ visited(struct tree *t, const struct tree_entry *entry, void *owner)
 
 	(void)t;
 	if (st->kind == FILE_DIR) {
-		if (!c->sb->is_layered || st->changed_ns > c->sb->filled_ns)
+		if (!c->is_layered || st->changed_ns > c->sb->filled_ns)
 			return TREE_ON;
 		mark_below(c, entry->path);
 		return TREE_PAST;
@@ -320,6 +321,8 @@ changes_start(struct loop *loop, struct sandbox *sb, struct arena *a,
 	}
 	*c = (struct changes){.magic = CHANGES_MAGIC,
 	    .sb = sb,
+	    .is_layered = sb->layer != NULL && sb->before != NULL &&
+			  baseline_is_past(sb->before),
 	    .arena = a,
 	    .done = done,
 	    .owner = owner};

@@ -79,7 +79,9 @@ enter_mounts(const struct init_plan *plan, int *ours, struct fault *f)
 	    .box = b,
 	    .ids = &plan->create->ids,
 	    .passwd = &passwd,
-	    .group = &group};
+	    .group = &group,
+	    .layering = (enum mounts_layer)plan->create->layering,
+	    .layer = plan->create->layer};
 
 	*ours = plan->ours;
 	if ((plan->stage != NULL ? stage_enter(plan->stage, f)

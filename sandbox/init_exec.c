@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -395,7 +396,8 @@ is_full(const char *path)
 {
 	struct statfs s;
 
-	return statfs(path, &s) == 0 && s.f_type == 0x01021994 /* tmpfs */ &&
+	return statfs(path, &s) == 0 &&
+	       (s.f_type == TMPFS_MAGIC || s.f_type == OVERLAYFS_SUPER_MAGIC) &&
 	       ((s.f_blocks > 0 && s.f_bavail == 0) ||
 		   (s.f_files > 0 && s.f_ffree == 0));
 }

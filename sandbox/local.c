@@ -346,6 +346,8 @@ send_request(struct local *l, struct error *e)
 	char texts[USERS_TEXT_MAX];
 	unsigned nfd = 0;
 
+	m.layering = l->base.layering;
+	memcpy(m.layer, l->base.layer_name, sizeof m.layer);
 	if (!h->zygote->single)
 		fd[nfd++] = l->child_sock;
 	if (l->netns != -1) {

@@ -121,7 +121,7 @@ fill_mounts(struct local_profile *p,
 	const struct profile *from = p->profile;
 	struct box *b = &p->box;
 
-	b->rootfs = b->workspace = -1;
+	b->rootfs = b->workspace = b->layers = -1;
 	snprintf(p->rootfs, sizeof p->rootfs, "host");
 	if (from->rootfs == ROOTFS_DIR) {
 		snprintf(
@@ -133,6 +133,11 @@ fill_mounts(struct local_profile *p,
 	if (settings->workspace != NULL) {
 		b->workspace = (int8_t)add_tree(t, settings->workspace, 0, e);
 		if (b->workspace == -1)
+			return -1;
+	}
+	if (settings->layers != NULL) {
+		b->layers = (int8_t)add_tree(t, settings->layers, 0, e);
+		if (b->layers == -1)
 			return -1;
 	}
 	for (unsigned i = 0; i < from->mounts_n; i++) {

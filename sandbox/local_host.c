@@ -10,6 +10,7 @@
 #include "config/profile.h"
 #include "engine/base/os.h"
 #include "engine/base/pool.h"
+#include "sandbox/layers.h"
 #include "sandbox/standins.h"
 #include "sandbox/zygote.h"
 
@@ -57,6 +58,8 @@ local_facts(const struct sandbox *sb, struct sandbox_facts *out)
 	    .network =
 		l->profile->box.network == NETNS_LOOPBACK ? "loopback" : "none",
 	    .cgroup = cgroup_kind_name(l->host->cgroups.kind),
+	    .workspace =
+		l->base.layering == MOUNTS_ON_LAYER ? "layered" : "plain",
 	    .seccomp = l->profile->box.seccomp,
 	    .landlock = l->profile->box.landlock_abi,
 	    .user_namespace = 1,
@@ -289,10 +292,17 @@ sandbox_host_new(struct loop *loop, struct zygote *zygote,
 	loop_timer_init(&h->bury_timer, loop, local_bury_expired);
 	raise_descriptor_limit(sandboxes);
 	features_probe(&h->features);
-	if (map_init(&h->by_id, sandboxes, e) == -1 ||
+	if (map_init(&h->by_id, sandboxes + SANDBOXES_FILLING, e) == -1 ||
 	    fill_host(h, settings, e) == -1) {
 		free_host(h);
 		return NULL;
+	}
+	if (settings->layers != NULL) {
+		h->base.layers = layers_new(&h->base, settings->layers, e);
+		if (h->base.layers == NULL) {
+			free_host(h);
+			return NULL;
+		}
 	}
 	local_stock_start(h, settings);
 	if (!zygote->single)

@@ -326,7 +326,7 @@ local_stock_take(struct local_host *h, struct local *l)
 		l->netns = s->netns[kind][--s->netns_n[kind]];
 	/* A stage is for one user, whom the root's own /etc names. */
 	if (p->stages_n > 0 && users_are_plain(&l->base.users) &&
-	    l->ids.more == 0) {
+	    l->ids.more == 0 && l->base.layering == MOUNTS_NO_LAYER) {
 		l->stage = p->stage[--p->stages_n];
 		l->ids = local_ids(h, p, UIDS_OF_SLOTS + l->stage.number);
 	}

@@ -175,6 +175,10 @@ workspace(const struct mounts_sandbox *s, struct fault *f)
 	    s->workspace_inodes, mode, s->ids->host_uid, s->ids->host_gid};
 	int tree, rc = 0;
 
+	if (s->layering == MOUNTS_ON_LAYER)
+		return mounts_layer_use(s, f);
+	if (s->layering == MOUNTS_FILL_LAYER)
+		return mounts_layer_fill(s, f);
 	if (s->workspace < 0)
 		return mounts_tmpfs(MOUNTS_NEW "/workspace", &empty, f);
 	tree = mounts_clone(s, (unsigned)s->workspace, f);
@@ -240,7 +244,7 @@ mounts_sandbox(const struct mounts_sandbox *s, struct fault *f)
 	if (s->passwd.bytes > 0 && mounts_users(s, f) == -1)
 		return -1;
 	if ((s->nprotect > 0 || s->restricted) &&
-	    mounts_protect_all(s, f) == -1)
+	    s->layering != MOUNTS_FILL_LAYER && mounts_protect_all(s, f) == -1)
 		return -1;
 	if (dev(s, f) == -1)
 		return -1;

@@ -45,6 +45,7 @@ struct fault;
 
 #define MOUNTS_TREES_MAX 32
 #define MOUNTS_PROTECTED_MAX 16
+#define MOUNTS_LAYER_NAME 96 /* with its NUL */
 
 /* A folder or file of the host; no "..", not "/", /proc, /sys, /dev. */
 struct mounts_tree {
@@ -70,6 +71,13 @@ struct mounts_zygote {
  */
 int mounts_zygote(struct mounts_zygote *z, struct fault *f);
 
+/* What a workspace has to do with a layer. */
+enum mounts_layer {
+	MOUNTS_NO_LAYER,
+	MOUNTS_ON_LAYER,  /* it is on top of it */
+	MOUNTS_FILL_LAYER /* it is the layer: nothing is protected */
+};
+
 struct mounts_attach {
 	unsigned tree;   /* index of mounts_zygote.trees */
 	const char *dst; /* absolute inside; made if it does not exist */
@@ -84,6 +92,9 @@ struct mounts_sandbox {
 	uint64_t workspace_bytes, workspace_inodes; /* not 0 */
 	int rootfs;    /* index of a tree (dir:PATH), or -1: the host view */
 	int workspace; /* index of a tree, or -1: an empty tmpfs */
+	int layers;    /* index of the tree that layers are in, or -1 */
+	enum mounts_layer layering;
+	const char *layer; /* its folder in the tree */
 	unsigned nattach;
 	const struct mounts_attach *attach;
 	unsigned nprotect; /* relative to the workspace, read-only inside */

@@ -65,6 +65,14 @@ int mounts_root_build(const char *lower, struct fault *f);
 int mounts_clone(
     const struct mounts_sandbox *s, unsigned tree, struct fault *f);
 
+/* Let the owner of the clone be the sandbox's user in it. */
+int mounts_map_ids(const struct mounts_sandbox *s, int tree, const char *path,
+    struct fault *f);
+
+/* mounts_layer.c: /workspace on top of s->layer, or the layer to be filled. */
+int mounts_layer_use(const struct mounts_sandbox *s, struct fault *f);
+int mounts_layer_fill(const struct mounts_sandbox *s, struct fault *f);
+
 /* Attach every tree of s->attach below MOUNTS_NEW. */
 int mounts_attach_all(const struct mounts_sandbox *s, struct fault *f);
 

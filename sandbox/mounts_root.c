@@ -152,9 +152,8 @@ out:
 	return rc;
 }
 
-/* Present the clone's owner as the sandbox's user, and the reverse. */
-static int
-map_ids(
+int
+mounts_map_ids(
     const struct mounts_sandbox *s, int tree, const char *path, struct fault *f)
 {
 	struct mount_attr attr = {.attr_set = MOUNT_ATTR_IDMAP};
@@ -191,7 +190,7 @@ mounts_clone(const struct mounts_sandbox *s, unsigned i, struct fault *f)
 		return -1;
 	}
 	if (s->zygote->privileged && !t->read_only &&
-	    map_ids(s, tree, t->path, f) == -1) {
+	    mounts_map_ids(s, tree, t->path, f) == -1) {
 		close(tree);
 		return -1;
 	}

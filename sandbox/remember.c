@@ -3,6 +3,7 @@
 #include "engine/base/check.h"
 #include "engine/base/loop.h"
 #include "engine/base/pool.h"
+#include "sandbox/backend.h"
 #include "sandbox/baseline.h"
 #include "sandbox/tree.h"
 
@@ -12,6 +13,7 @@ struct remember {
 	unsigned magic;
 	struct baseline *baseline;
 	struct tree *tree;
+	int is_layer; /* others will come on top of it */
 	struct loop_timer settling;
 	remember_done_fn *done;
 	void *owner;
@@ -42,7 +44,8 @@ settle(struct loop_timer *timer)
 	struct remember *r = container_of(timer, struct remember, settling);
 
 	CHECK_OBJ(r, REMEMBER_MAGIC);
-	if (baseline_is_settled(r->baseline))
+	if (r->is_layer ? baseline_is_past(r->baseline)
+			: baseline_is_settled(r->baseline))
 		finish(r, NULL);
 	else
 		loop_timer_start(timer, 1);
@@ -55,7 +58,10 @@ visited(struct tree *t, const struct tree_entry *entry, void *owner)
 
 	(void)t;
 	if (entry->stat.kind == FILE_REGULAR)
-		baseline_add(r->baseline, entry->path, entry->stat.changed_ns);
+		baseline_add(r->baseline, entry->path, entry->stat.changed_ns,
+		    entry->stat.size);
+	else
+		baseline_add_other(r->baseline, entry->stat.changed_ns);
 	return TREE_ON;
 }
 
@@ -98,6 +104,7 @@ remember_start(struct loop *loop, struct sandbox *sb, struct baseline *b,
 	}
 	*r = (struct remember){.magic = REMEMBER_MAGIC,
 	    .baseline = b,
+	    .is_layer = sb->layering == MOUNTS_FILL_LAYER,
 	    .done = done,
 	    .owner = owner};
 	loop_timer_init(&r->settling, loop, settle);

@@ -8,6 +8,7 @@
 #include "engine/base/pool.h"
 #include "sandbox/backend.h"
 #include "sandbox/baseline.h"
+#include "sandbox/layers.h"
 #include "sandbox/remember.h"
 #include "sandbox/workspace.h"
 
@@ -37,6 +38,9 @@ sandbox_host_init(struct sandbox_host *host, struct loop *loop,
 	host->backend = backend;
 	host->loop = loop;
 	list_init(&host->sandboxes);
+	host->sandboxes_max = sandboxes;
+	if (settings->layers != NULL)
+		sandboxes += SANDBOXES_FILLING;
 	host->received = pool_take(SCRATCH_BYTES, NULL);
 	host->building = pool_take(SCRATCH_BYTES, NULL);
 	host->streamed = pool_take(SCRATCH_BYTES, NULL);
@@ -63,6 +67,8 @@ sandbox_host_release(struct sandbox_host *host)
 {
 	CHECK_OBJ(host, SANDBOX_HOST_MAGIC);
 	CHECK(host->sandboxes.length == 0);
+	layers_free(host->layers);
+	host->layers = NULL;
 	pool_give(host->received);
 	pool_give(host->building);
 	pool_give(host->streamed);
@@ -78,6 +84,7 @@ sandbox_host_free(struct sandbox_host *host)
 	if (host == NULL)
 		return;
 	CHECK_OBJ(host, SANDBOX_HOST_MAGIC);
+	layers_stop(host->layers);
 	for (struct list_node *n = list_first(&host->sandboxes), *next;
 	     n != NULL; n = next) {
 		struct sandbox *sb = container_of(n, struct sandbox, link);
@@ -87,6 +94,10 @@ sandbox_host_free(struct sandbox_host *host)
 			sb->gone = NULL;
 		else
 			sandbox_destroy(sb);
+		if (!sb->is_begun) {
+			loop_undefer(&sb->removal);
+			sandbox_removed(sb);
+		}
 	}
 	host->backend->host_free(host);
 }
@@ -98,20 +109,25 @@ sandbox_host_live(const struct sandbox_host *host)
 	return host->sandboxes.length;
 }
 
+/* One that its backend never knew. */
+static void
+removal(struct loop_deferred *d)
+{
+	sandbox_removed(container_of(d, struct sandbox, removal));
+}
+
 static int
 has_content(const struct sandbox_spec *spec)
 {
 	return spec->manifest != NULL && spec->manifest->entries_n > 0;
 }
 
-struct sandbox *
-sandbox_create(struct sandbox_host *host, const struct sandbox_spec *spec,
+static struct sandbox *
+new_sandbox(struct sandbox_host *host, const struct sandbox_spec *spec,
     const struct sandbox_ops *ops, void *owner, struct error *e)
 {
-	struct sandbox *sb;
+	struct sandbox *sb = slab_take(&host->sandbox_slab);
 
-	CHECK_OBJ(host, SANDBOX_HOST_MAGIC);
-	sb = slab_take(&host->sandbox_slab);
 	if (sb == NULL) {
 		error_set(e, ERROR_FULL, 0, "as many sandboxes as may live");
 		return NULL;
@@ -126,24 +142,95 @@ sandbox_create(struct sandbox_host *host, const struct sandbox_spec *spec,
 	sb->owner = owner;
 	list_init(&sb->execs);
 	list_init(&sb->files);
+	loop_deferred_init(&sb->removal, host->loop, removal);
 	list_append(&host->sandboxes, &sb->link);
-	if (users_init(&sb->users, sb->profile, sb->manifest, spec->run_as,
-		!host->backend->has_users(host), e) == -1) {
-		sandbox_removed(sb);
-		return NULL;
-	}
-	if (spec->remembers && has_content(spec) &&
-	    (sb->before = baseline_new(e)) == NULL) {
-		sandbox_removed(sb);
-		return NULL;
-	}
 	if (spec->label != NULL)
 		strncpy(sb->label, spec->label, sizeof sb->label - 1);
-	if (host->backend->create(sb, e) == -1) {
-		sandbox_removed(sb);
+	if (users_init(&sb->users, sb->profile, sb->manifest, spec->run_as,
+		!host->backend->has_users(host), e) == 0 &&
+	    (!spec->remembers || !has_content(spec) ||
+		(sb->before = baseline_new(e)) != NULL))
+		return sb;
+	sandbox_removed(sb);
+	return NULL;
+}
+
+/* Let its backend make it; -1 and *e. */
+static int
+begin(struct sandbox *sb, struct error *e)
+{
+	sb->is_begun = 1;
+	if (sb->host->backend->create(sb, e) == 0)
+		return 0;
+	sb->is_begun = 0;
+	return -1;
+}
+
+static void
+layer_came(struct layer *layer, const struct error *error, void *owner)
+{
+	struct sandbox *sb = owner;
+	struct error e;
+
+	CHECK_OBJ(sb, SANDBOX_MAGIC);
+	sb->wanting = NULL;
+	sb->layer = layer;
+	if (layer != NULL) {
+		sb->layering = MOUNTS_ON_LAYER;
+		strncpy(sb->layer_name, layer_name(layer),
+		    sizeof sb->layer_name - 1);
+	}
+	if (error != NULL)
+		sandbox_broke(sb, "fill the workspace", error);
+	else if (begin(sb, &e) == -1)
+		sandbox_broke(sb, "request", &e);
+}
+
+struct sandbox *
+sandbox_create(struct sandbox_host *host, const struct sandbox_spec *spec,
+    const struct sandbox_ops *ops, void *owner, struct error *e)
+{
+	struct sandbox *sb;
+	int status = 0;
+
+	CHECK_OBJ(host, SANDBOX_HOST_MAGIC);
+	if (host->sandboxes.length - host->filling >= host->sandboxes_max) {
+		error_set(e, ERROR_FULL, 0, "as many sandboxes as may live");
 		return NULL;
 	}
-	return sb;
+	sb = new_sandbox(host, spec, ops, owner, e);
+	if (sb == NULL)
+		return NULL;
+	if (!spec->layered || host->layers == NULL || !has_content(spec) ||
+	    layers_trouble(host->layers)[0] != '\0')
+		status = begin(sb, e);
+	else {
+		sb->wanting = layers_want(
+		    host->layers, sb->profile, sb->manifest, layer_came, sb, e);
+		status = sb->wanting == NULL ? -1 : 0;
+	}
+	if (status == 0)
+		return sb;
+	sandbox_removed(sb);
+	return NULL;
+}
+
+struct sandbox *
+sandbox_create_filling(struct sandbox_host *host,
+    const struct sandbox_spec *spec, const char *folder,
+    const struct sandbox_ops *ops, void *owner, struct error *e)
+{
+	struct sandbox *sb = new_sandbox(host, spec, ops, owner, e);
+
+	if (sb == NULL)
+		return NULL;
+	sb->layering = MOUNTS_FILL_LAYER;
+	strncpy(sb->layer_name, folder, sizeof sb->layer_name - 1);
+	host->filling++;
+	if (begin(sb, e) == 0)
+		return sb;
+	sandbox_removed(sb);
+	return NULL;
 }
 
 static void
@@ -169,7 +256,12 @@ sandbox_destroy_then(struct sandbox *sb, sandbox_gone_fn *gone, void *owner)
 	sb->remembering = NULL;
 	forget_commands(sb);
 	file_ops_abandon(sb, NULL);
-	sb->host->backend->destroy(sb);
+	layer_want_cancel(sb->wanting);
+	sb->wanting = NULL;
+	if (sb->is_begun)
+		sb->host->backend->destroy(sb);
+	else
+		loop_defer(&sb->removal);
 }
 
 void
@@ -217,8 +309,23 @@ remembered(const struct error *error, void *owner)
 		sandbox_broke(sb, "look at the workspace", error);
 		return;
 	}
+	if (sb->layer != NULL && sb->before != NULL) {
+		layer_set_files(sb->layer, sb->before);
+		sb->filled_ns = baseline_last_ns(sb->before);
+	}
 	sb->state = SANDBOX_READY;
 	sb->ops->created(sb, NULL, sb->owner);
+}
+
+/* Somebody has looked at what it begins with. */
+static int
+knows_layer(struct sandbox *sb)
+{
+	if (sb->layer == NULL || layer_files(sb->layer) == NULL)
+		return 0;
+	baseline_drop(sb->before);
+	sb->before = baseline_hold(layer_files(sb->layer));
+	return 1;
 }
 
 static void
@@ -232,7 +339,7 @@ filled(const struct error *error, int64_t last_change_ns, void *owner)
 	sb->filled_ns = last_change_ns;
 	if (error != NULL)
 		sandbox_broke(sb, "fill the workspace", error);
-	else if (sb->before == NULL)
+	else if (sb->before == NULL || knows_layer(sb))
 		remembered(NULL, sb);
 	else {
 		sb->remembering = remember_start(
@@ -251,7 +358,8 @@ sandbox_made(struct sandbox *sb)
 	if (sb->state != SANDBOX_MAKING)
 		return;
 	sb->state = SANDBOX_FILLING;
-	if (sb->manifest == NULL || sb->manifest->entries_n == 0) {
+	if (sb->manifest == NULL || sb->manifest->entries_n == 0 ||
+	    sb->layering == MOUNTS_ON_LAYER) {
 		filled(NULL, 0, sb);
 		return;
 	}
@@ -306,6 +414,9 @@ sandbox_removed(struct sandbox *sb)
 
 	CHECK_OBJ(sb, SANDBOX_MAGIC);
 	list_remove(&sb->host->sandboxes, &sb->link);
+	if (sb->layering == MOUNTS_FILL_LAYER)
+		sb->host->filling--;
+	layer_drop(sb->layer);
 	baseline_drop(sb->before);
 	sb->magic = 0;
 	slab_give(&sb->host->sandbox_slab, sb);

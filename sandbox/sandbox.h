@@ -56,6 +56,13 @@ struct sandbox_host_settings {
 	unsigned netns_ready;   /* network namespaces kept in stock */
 	unsigned cgroups_ready; /* control groups kept in stock */
 
+	/*
+	 * A folder of the engine's alone, for layers: what manifests made,
+	 * shared by the workspaces that begin with it.  It must exist; NULL:
+	 * every workspace is plain.  Kept.
+	 */
+	const char *layers;
+
 	/* Every profile that sandboxes will be made from; kept. */
 	const struct profile *const *profiles;
 	unsigned profiles_n;
@@ -99,6 +106,8 @@ struct sandbox_spec {
 	const char *run_as;              /* one of the manifest's users, who
 					    commands and verbs act as; NULL:
 					    the profile's user.  users.h */
+	int layered;                     /* where possible: begin on top of a
+					    layer instead of with a copy */
 	int remembers;                   /* what was there at first, so that
 					    changes can be found: changes.h */
 	const char *label;               /* a run's id, for traces; copied */
@@ -144,11 +153,12 @@ int sandbox_act_as(struct sandbox *sb, const char *user, struct error *e);
 
 /* What was really built: for results. */
 struct sandbox_facts {
-	const char *profile; /* its name */
-	const char *digest;  /* "sha256:..." */
-	const char *rootfs;  /* "host" or "dir:PATH" */
-	const char *network; /* "none" or "loopback" */
-	const char *cgroup;  /* "v1", "v2" or "none" */
+	const char *profile;   /* its name */
+	const char *digest;    /* "sha256:..." */
+	const char *rootfs;    /* "host" or "dir:PATH" */
+	const char *network;   /* "none" or "loopback" */
+	const char *cgroup;    /* "v1", "v2" or "none" */
+	const char *workspace; /* "plain" or "layered" */
 	int seccomp;
 	int landlock; /* ABI in force; 0: none */
 	int user_namespace;

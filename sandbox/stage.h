@@ -21,11 +21,13 @@
  * takes the dead's /proc off.  Descriptors of a stage are the engine's; here
  * is only kept how it looked.
  *
- * Only for sandboxes whose workspace is a tmpfs and that have one user: the
+ * Only for sandboxes whose workspace is a plain tmpfs and that have one user: the
  * rest is built by init itself, with stage_build().
  */
 
 #include <stdint.h>
+
+#include "sandbox/mounts.h"
 
 struct box;
 struct fault;
@@ -49,6 +51,8 @@ struct stage_plan {
 	const struct box *box;
 	const struct userns_ids *ids;
 	const struct mounts_text *passwd, *group; /* or NULL: the root's own */
+	enum mounts_layer layering;               /* init only */
+	const char *layer;
 };
 
 /*

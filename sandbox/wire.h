@@ -70,6 +70,7 @@ struct box {
 	uint8_t landlock_abi;
 	int8_t rootfs;    /* a prepared tree, or -1: the host's view */
 	int8_t workspace; /* a prepared tree, or -1: an empty tmpfs */
+	int8_t layers;    /* the prepared tree of layers, or -1 */
 	uint8_t attach_n;
 	uint8_t protect_n;
 	uint8_t restricted; /* only what follows can be written to */
@@ -105,6 +106,8 @@ struct zygote_create {
 	uint32_t cgroups_n;
 	struct userns_ids ids;
 	uint32_t passwd_bytes, group_bytes; /* with their NULs, or 0 */
+	uint32_t layering;                  /* enum mounts_layer */
+	char layer[MOUNTS_LAYER_NAME];
 };
 
 /* Every answer of the zygote. */

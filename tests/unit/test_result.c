@@ -140,6 +140,7 @@ outputs_and_sandbox(void **state)
 	    .rootfs = "host",
 	    .network = "none",
 	    .cgroup = "v2",
+	    .workspace = "plain",
 	    .seccomp = 1,
 	    .landlock = 4,
 	    .user_namespace = 1};

@@ -128,7 +128,7 @@ a_baseline_finds_what_it_was_told(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++)
-		baseline_add(b, paths[i], (int64_t)i + 1);
+		baseline_add(b, paths[i], (int64_t)i + 1, 1);
 	assert_int_equal(baseline_seal(b, &t.error), 0);
 	assert_int_equal(baseline_count(b), 6);
 	assert_string_equal(baseline_path(b, 0), "a");

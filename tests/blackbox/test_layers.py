@@ -1,0 +1,96 @@
+"""Layered workspaces: one copy of a manifest for all runs of an agent."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+from fake_model import FakeModel
+
+
+def script(turn, request):
+    if turn == 0:
+        return [("call", "exec_command", {
+            "cmd": "cat in/f7; echo mine >> in/f7; rm in/f8; ls in | wc -l"})]
+    return [("text", "done")]
+
+
+@pytest.fixture
+def sources(skep):
+    folder = skep.home / "in"
+    folder.mkdir()
+    for i in range(50):
+        (folder / f"f{i}").write_text(f"{i}\n")
+    return folder
+
+
+MANIFEST = {"entries": {"in": {"type": "local_dir", "src": "in"}}}
+LAYERED = {"workspace": "layered"}
+
+
+def layers(skep):
+    return sorted(os.listdir(skep.home / ".local/state/skep/layers"))
+
+
+def results(done):
+    assert done.status == 0, done.err
+    return [json.loads(line) for line in done.out.splitlines()]
+
+
+def test_runs_share_a_layer_and_see_nothing_of_each_other(
+        skep, agent, tasks, sources):
+    with FakeModel(script) as model:
+        path = agent(model.url, manifest=MANIFEST, sandbox=LAYERED)
+        batch = tasks([{"custom_id": f"r{i}", "input": "x"}
+                       for i in range(20)])
+        for r in results(skep.run("batch", path, batch, "-j", "8")):
+            assert r["evidence"]["sandbox"]["workspace"] == "layered"
+            assert [(c["path"], c["change"]) for c in r["changes"]] == [
+                ("in/f7", "modified"), ("in/f8", "deleted")]
+            assert r["changes"][0]["bytes"] == len("7\nmine\n")
+        first = layers(skep)
+        assert len(first) == 1
+        # The next engine uses what this one left, until a source changes.
+        batch = tasks([{"custom_id": "later", "input": "x"}])
+        assert len(results(skep.run("batch", path, batch))) == 1
+        assert layers(skep) == first
+        (sources / "f7").write_text("other\n")
+        batch = tasks([{"custom_id": "changed", "input": "x"}])
+        (r,) = results(skep.run("batch", path, batch))
+        assert r["changes"][0]["bytes"] == len("other\nmine\n")
+        assert len(layers(skep)) == 2
+
+
+def test_plain_says_so(skep, agent, tasks, sources):
+    with FakeModel(script) as model:
+        path = agent(model.url, manifest=MANIFEST)
+        batch = tasks([{"custom_id": "r", "input": "x"}])
+        (r,) = results(skep.run("batch", path, batch))
+    assert r["evidence"]["sandbox"]["workspace"] == "plain"
+    assert not (skep.home / ".local/state/skep/layers").exists()
+
+
+def test_a_killed_engine_leaves_a_layer_that_is_whole_or_none(
+        skep, agent, tasks, sources):
+    for i in range(50, 600):
+        (sources / f"f{i}").write_text("x" * 3000)
+    with FakeModel(script) as model:
+        path = agent(model.url, manifest=MANIFEST, sandbox=LAYERED)
+        batch = tasks([{"custom_id": "r", "input": "x"}])
+        for wait in (0.05, 0.1, 0.15, 0.2):
+            p = skep.start("batch", path, batch, stdout=subprocess.DEVNULL,
+                           stderr=subprocess.DEVNULL)
+            time.sleep(wait)
+            p.send_signal(signal.SIGKILL)
+            p.wait()
+        done = skep.run("batch", path, batch)
+        assert done.status == 0, done.err
+        batch = tasks([{"custom_id": "again", "input": "x"}])
+        (r,) = results(skep.run("batch", path, batch))
+        assert r["evidence"]["sandbox"]["workspace"] == "layered"
+    left = layers(skep)
+    assert len(left) == 1 and not left[0].startswith(("part-", "gone-"))
+    assert len(os.listdir(skep.home / ".local/state/skep/layers" / left[0] / "tree/in")) == 600
