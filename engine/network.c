@@ -9,12 +9,15 @@
 
 #define MEGABYTE 1e6
 
+/* NULL for a role that goes by an endpoint of another, where it is counted. */
 static const struct http_origin *
 origin_of(const struct role *role, struct http_counts *n)
 {
-	const struct http_origin *o =
-	    model_endpoint_origin(role->endpoint.model);
+	const struct http_origin *o;
 
+	if (role->endpoint.model == NULL)
+		return NULL;
+	o = model_endpoint_origin(role->endpoint.model);
 	http_origin_counts(o, n);
 	return o;
 }
@@ -23,10 +26,12 @@ static void
 add_line(const struct role *role, struct text *out)
 {
 	struct http_counts n;
-	struct span origin = http_origin_text(origin_of(role, &n));
+	const struct http_origin *o = origin_of(role, &n);
+	struct span origin;
 
-	if (n.requests == 0)
+	if (o == NULL || n.requests == 0)
 		return;
+	origin = http_origin_text(o);
 	if (out->n > 0)
 		text_add_char(out, '\n');
 	text_printf(out, "%.*s: %llu requests, %u at once at most, %llu ",
@@ -56,23 +61,23 @@ network_limits(const struct supplies *s, struct text *out)
 {
 	struct http_counts n;
 
-	for (unsigned i = 0; i < s->roles; i++) {
-		origin_of(&s->role[i], &n);
-		if (n.limited > 0)
+	for (unsigned i = 0; i < s->roles; i++)
+		if (origin_of(&s->role[i], &n) != NULL && n.limited > 0)
 			text_printf(
 			    out, "; the server takes %u at once", n.limit);
-	}
 }
 
 static void
 put_one(const struct role *role, struct json_writer *w)
 {
 	struct http_counts n;
-	struct span origin = http_origin_text(origin_of(role, &n));
+	const struct http_origin *o = origin_of(role, &n);
 
+	if (o == NULL)
+		return;
 	json_write_object(w);
 	json_put_str(w, "agent", role->agent->name);
-	json_put_span(w, "origin", origin);
+	json_put_span(w, "origin", http_origin_text(o));
 	json_put_uint(w, "requests", n.requests);
 	json_put_uint(w, "answers", n.answers);
 	json_put_uint(w, "failures", n.failures);
