@@ -484,6 +484,10 @@ exec_free(struct exec *x)
 	    (x->sb->state == SANDBOX_READY || x->sb->state == SANDBOX_FILLING))
 		x->host->backend->signal(x, SIGKILL, EXEC_TREE);
 	if (x->busy > 0) {
+		/* Its sandbox may be gone before the callback returns. */
+		if (list_is_linked(&x->link))
+			list_remove(&x->sb->execs, &x->link);
+		x->sb = NULL;
 		x->doomed = 1;
 		return;
 	}

@@ -196,6 +196,41 @@ freed_commands_and_sandboxes_never_call_back(void **state)
 	assert_int_equal(sandbox_host_live(t.host), 0);
 }
 
+static size_t
+destroy_at_first_word(struct exec *x, int stream, struct span s, void *owner)
+{
+	(void)x;
+	(void)stream;
+	sandbox_destroy(*(struct sandbox **)owner);
+	*(struct sandbox **)owner = NULL;
+	return s.n;
+}
+
+static void
+never_done(struct exec *x, const struct exec_report *report, void *owner)
+{
+	(void)x;
+	(void)report;
+	(void)owner;
+	fail();
+}
+
+static void
+output_may_end_the_sandbox_that_it_comes_from(void **state)
+{
+	static const struct exec_ops ops = {
+	    .output = destroy_at_first_word, .done = never_done};
+	const char *argv[] = {"echo", "x", NULL};
+	struct exec_spec spec = command(argv);
+	struct sandbox *sb = st_create(&t, NULL);
+
+	(void)state;
+	assert_non_null(exec_start(sb, &spec, &ops, &sb, &t.error));
+	st_for_ms(&t, 60);
+	assert_null(sb);
+	assert_int_equal(sandbox_host_live(t.host), 0);
+}
+
 static void
 output_beyond_its_ceiling_ends_the_command(void **state)
 {
@@ -395,6 +430,7 @@ main(void)
 	    T(a_lost_sandbox_tells_its_commands_first),
 	    T(stdin_is_streamed_and_closed),
 	    T(freed_commands_and_sandboxes_never_call_back),
+	    T(output_may_end_the_sandbox_that_it_comes_from),
 	    T(output_beyond_its_ceiling_ends_the_command),
 	    T(an_owner_that_takes_little_loses_nothing),
 	    T(files_are_put_read_listed_and_removed),
