@@ -23,7 +23,8 @@
  * http_resume().  Redirects are not followed here.
  *
  * A request on a kept connection that dies before the first byte of an
- * answer is sent once more on a new one, if its body can be sent again.
+ * answer is sent once more on a new one, if its body can be sent again and
+ * the request does not say `once`.
  *
  * A body is slices that are there from the beginning, or streamed: fetched
  * from the owner as the peer takes it, while the answer may already be coming
@@ -143,6 +144,7 @@ struct http_request {
 	/* "websocket": ask for it.  Without a body; the origin must speak
 	   HTTP/1.1 only.  Kept. */
 	const char *upgrade;
+	int once; /* never send it again, whatever became of the first time */
 	/* 0: none.  All run from when the request gets its place. */
 	uint32_t first_byte_ms; /* until the final head is whole */
 	uint32_t idle_ms;       /* between two pieces of the body, and

@@ -174,7 +174,7 @@ call_lost(struct http_call *call, const struct error *e)
 {
 	struct http_connection *c = call->conn;
 
-	if (c == NULL || c->served == 0 || call->was_resent ||
+	if (c == NULL || c->served == 0 || call->was_resent || call->once ||
 	    call->was_filled || call->stage != NET_REQUEST ||
 	    e->code != ERROR_CLOSED) {
 		call_fail(call, e);
@@ -291,6 +291,7 @@ http_start(struct http_origin *o, const struct http_request *q,
 	call->first_byte_ms = q->first_byte_ms;
 	call->idle_ms = q->idle_ms;
 	call->total_ms = q->total_ms;
+	call->once = q->once != 0;
 	call->started_us = loop_now_us(o->client->loop);
 	call->seq = ++o->seq;
 	loop_timer_init(&call->deadline, o->client->loop, too_late);

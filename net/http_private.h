@@ -134,6 +134,7 @@ struct http_call {
 	struct http_timing timing;
 	enum net_stage stage;
 	uint8_t has_place, is_sent, is_paused, was_resent, needs_fresh, is_over;
+	uint8_t once;
 
 	/* HTTP/2 */
 	int32_t stream_id;           /* 0: the stream is closed, or never was */
