@@ -14,6 +14,7 @@
 
 #include "config/budget.h"
 #include "config/manifest.h"
+#include "config/mcp_spec.h"
 #include "config/secret_ref.h"
 #include "config/skills.h"
 #include "config/text_list.h"
@@ -125,6 +126,7 @@ struct agent {
 	struct text_list outputs; /* normalised; a final '/' is kept */
 	struct text_list tools;
 	struct span hosted_tools; /* a JSON array; or n == 0 */
+	struct mcp_specs mcp_servers;
 	struct agent_sandbox sandbox;
 	struct agent_compaction compaction;
 	struct budget budget;

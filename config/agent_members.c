@@ -43,6 +43,25 @@ is_token(const char *s)
 	return n > 0 && s[n] == '\0';
 }
 
+int
+agent_header_check(
+    struct table_reader *r, int key, const struct agent_header *h)
+{
+	int v = json_value(r->doc, key);
+
+	if (!is_token(h->name))
+		return table_complain(r, key, "not a name of a header");
+	if (h->value == NULL)
+		return 0;
+	if (is_secret_header(h->name))
+		return table_complain(r, v,
+		    "a secret must not stand here in clear; give "
+		    "{\"env\": \"NAME\"} or {\"file\": \"PATH\"}");
+	if (strpbrk(h->value, "\r\n") != NULL)
+		return table_complain(r, v, "a header is one line");
+	return 0;
+}
+
 static int
 header_read(struct table_reader *r, int key, struct agent_header *h)
 {
@@ -50,15 +69,12 @@ header_read(struct table_reader *r, int key, struct agent_header *h)
 
 	if (table_text(r, key, &h->name) == -1)
 		return -1;
-	if (!is_token(h->name))
-		return table_complain(r, key, "not a name of a header");
-	if (json_type(r->doc, v) != JSON_STRING || is_secret_header(h->name))
-		return table_secret(r, v, &h->secret);
-	if (table_text(r, v, &h->value) == -1)
+	if (json_type(r->doc, v) != JSON_STRING || is_secret_header(h->name)) {
+		if (table_secret(r, v, &h->secret) == -1)
+			return -1;
+	} else if (table_text(r, v, &h->value) == -1)
 		return -1;
-	if (strpbrk(h->value, "\r\n") != NULL)
-		return table_complain(r, v, "a header is one line");
-	return 0;
+	return agent_header_check(r, key, h);
 }
 
 static int
@@ -106,8 +122,8 @@ headers_write(struct json_writer *w, const char *key, const void *at)
 	json_write_end(w);
 }
 
-static void
-headers_schema(struct json_writer *w)
+void
+agent_headers_schema(struct json_writer *w)
 {
 	json_put_str(w, "type", "object");
 	json_put_object(w, "additionalProperties");
@@ -123,7 +139,7 @@ headers_schema(struct json_writer *w)
 }
 
 const struct field_custom agent_headers_custom = {
-    headers_read, headers_write, headers_schema};
+    headers_read, headers_write, agent_headers_schema};
 
 /* --- a private key: a path, or a reference --- */
 
@@ -452,7 +468,7 @@ profile_member_write(struct json_writer *w, const char *key, const void *at)
 	const struct profile *const *p = at;
 
 	if (*p == NULL)
-		return;
+		return; /* a tool server's that has no sandbox */
 	json_write_key(w, key);
 	table_put(&profile_table, *p, 0, w);
 }

@@ -17,6 +17,13 @@ extern const struct field_custom agent_links_custom, agent_handoffs_custom;
 /* agent_model.c */
 int agent_model_check(struct table_reader *r, int v, void *at);
 
+struct agent_header;
+
+/* Of one header that was read; and the schema of an object of them. */
+int agent_header_check(
+    struct table_reader *r, int key, const struct agent_header *h);
+void agent_headers_schema(struct json_writer *w);
+
 /* agent.c: what no single member can tell. */
 int agent_check(struct table_reader *r, int v, void *at);
 

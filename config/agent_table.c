@@ -196,6 +196,9 @@ static const struct field agent_fields[] = {
     {"hosted_tools", FIELD_JSON, AGENT(hosted_tools),
 	.doc = "tools that the model's server runs: [{type, ...}], as it "
 	       "takes them"},
+    {"mcp_servers", FIELD_CUSTOM, AGENT(mcp_servers),
+	.custom = &mcp_specs_custom,
+	.doc = "tool servers, by name: commands or addresses"},
     {"sandbox", FIELD_OBJECT, AGENT(sandbox), .table = &sandbox_table,
 	.doc = "where commands run"},
     {"compaction", FIELD_OBJECT, AGENT(compaction), .table = &compaction_table,
