@@ -13,6 +13,7 @@
 #include "engine/role.h"
 #include "engine/sched.h"
 #include "sandbox/sandbox.h"
+#include "tools/mcp.h"
 
 /* Runs decided in one turn of the loop. */
 #define DECIDE_MAX 256
@@ -211,6 +212,46 @@ open_store(
 	return 0;
 }
 
+static struct role_settings
+role_settings_of(const struct engine *en, const struct engine_settings *set,
+    const struct sched_limits *limits)
+{
+	return (struct role_settings){
+	    .loop = en->loop,
+	    .plain_anywhere = set->settings->http_allowed,
+	    .calls_max = limits->models_max,
+	    .runs_max = limits->active_max + limits->children_max,
+	    .state_path = en->state.path,
+	};
+}
+
+/* What people should know of a role's tool servers, line by line. */
+static void
+note_servers(const struct engine_settings *set, const struct role *role)
+{
+	struct span notes =
+	    role->mcp == NULL ? (struct span){NULL, 0} : mcp_notes(role->mcp);
+
+	while (notes.n > 0 && set->note != NULL)
+		set->note(set->noter, span_cut(&notes, '\n'));
+}
+
+/* Tool servers are asked before the first run, in sandboxes of their own. */
+static int
+connect_roles(struct engine *en, const struct engine_settings *set,
+    const struct sched_limits *limits, struct error *e)
+{
+	struct supplies *s = &en->supplies;
+	struct role_settings with = role_settings_of(en, set, limits);
+
+	for (unsigned i = 0; i < s->roles; i++) {
+		if (role_connect(&s->role[i], &with, s->host, e) == -1)
+			return -1;
+		note_servers(set, &s->role[i]);
+	}
+	return 0;
+}
+
 /* Each role in its turn: a run may come to play any of them. */
 static int
 open_roles(struct engine *en, const struct engine_settings *set,
@@ -218,11 +259,7 @@ open_roles(struct engine *en, const struct engine_settings *set,
 {
 	struct supplies *s = &en->supplies;
 	struct agent_family family;
-	struct role_settings with = {
-	    .loop = en->loop,
-	    .plain_anywhere = set->settings->http_allowed,
-	    .calls_max = limits->models_max,
-	};
+	struct role_settings with = role_settings_of(en, set, limits);
 
 	agent_family(set->agent, &family);
 	s->role = calloc(family.n, sizeof *s->role);
@@ -280,6 +317,15 @@ list_profiles(const struct supplies *s, const struct profile **out)
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < s->roles; i++) {
+		const struct mcp_specs *servers =
+		    &s->role[i].agent->mcp_servers;
+
+		for (unsigned k = 0; k < servers->n; k++)
+			if (servers->at[k].profile != NULL)
+				out[n++] = servers->at[k].profile;
+	}
+
+	for (unsigned i = 0; i < s->roles; i++) {
 		const struct profile *p = s->role[i].agent->sandbox.profile;
 		unsigned at = 0;
 
@@ -319,16 +365,30 @@ sandboxes_max(const struct supplies *s, const struct sched_limits *limits)
 	       (limits->children_max > 0 ? depth + 1 : 1);
 }
 
+/* Sandboxes of tool servers. */
+static unsigned
+servers_max(const struct supplies *s, const struct sched_limits *limits)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < s->roles; i++)
+		n += mcp_sandboxes_max(&s->role[i].agent->mcp_servers,
+		    limits->active_max + limits->children_max);
+	return n;
+}
+
 static int
 open_sandboxes(struct engine *en, const struct engine_settings *set,
     const struct sched_limits *limits, struct error *e)
 {
 	struct supplies *s = &en->supplies;
-	const struct profile *profiles[AGENTS_MAX];
+	const struct profile *profiles[AGENTS_MAX * (1 + MCP_SERVERS_MAX)];
+	unsigned servers = servers_max(s, limits);
 	struct sandbox_host_settings host = {
-	    .sandboxes_max = sandboxes_max(s, limits),
+	    .sandboxes_max = sandboxes_max(s, limits) + servers,
 	    .commands_max =
-		(limits->runs_max + limits->children_max) * PROCESSES_PER_RUN,
+		(limits->runs_max + limits->children_max) * PROCESSES_PER_RUN +
+		servers,
 	    .netns_ready = limits->active_max < 16 ? limits->active_max : 16,
 	    .cgroups_ready = limits->active_max < 16 ? limits->active_max : 16,
 	    .profiles = profiles,
@@ -408,6 +468,7 @@ engine_open(struct engine *en, const struct engine_settings *set,
 	limits.children_max = children_max(s, limits.active_max);
 	if (open_tools(en, &limits, e) == -1 ||
 	    open_sandboxes(en, set, &limits, e) == -1 ||
+	    connect_roles(en, set, &limits, e) == -1 ||
 	    slab_init(&s->errands, "errands", sizeof(struct errand),
 		limits.runs_max + limits.children_max, e) == -1)
 		return -1;
@@ -465,6 +526,8 @@ engine_close(struct engine *en)
 		loop_timer_stop(&en->drain_timer);
 	if (s->sched != NULL)
 		sched_each(s->sched, abandon, NULL);
+	for (unsigned i = 0; i < s->roles; i++)
+		role_disconnect(&s->role[i]);
 	sandbox_host_free(s->host);
 	sched_free(s->sched);
 	slab_release(&s->errands);

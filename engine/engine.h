@@ -30,6 +30,9 @@ struct engine_settings {
 	const struct error *zygote_error; /* why there is none; kept */
 	unsigned jobs;                    /* -j; 0: as the settings say */
 	unsigned queued;                  /* admitted beyond the active ones */
+	/* A line for the user; may be NULL. */
+	void (*note)(void *noter, struct span line);
+	void *noter;
 };
 
 struct engine_source {

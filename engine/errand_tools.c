@@ -135,6 +135,7 @@ errand_call_tools(struct run *run, struct error *e)
 	    .agents = &family_ports,
 	    .owner = er,
 	    .cwd = errand_cwd(er),
+	    .run = er->id,
 	    .skills = &er->role->agent->skills,
 	    .environment = lend_environment};
 

@@ -97,6 +97,12 @@ add_variables_to_all(struct cli *cli, struct agent *first)
 	return status;
 }
 
+static void
+note(void *noter, struct span line)
+{
+	cli_note(noter, "%.*s", (int)line.n, line.p);
+}
+
 int
 launch_prepare(struct launch *l, struct cli *cli)
 {
@@ -126,6 +132,8 @@ launch_prepare(struct launch *l, struct cli *cli)
 	    .outputs_dir = cli_text(cli, "outputs", NULL),
 	    .zygote = &cli->zygote,
 	    .zygote_error = &cli->zygote_error,
+	    .note = note,
+	    .noter = cli,
 	};
 	l->engine.state = cli_state_folder(cli, &e);
 	return l->engine.state == NULL ? cli_fail(cli, &e) : 0;

@@ -9,6 +9,7 @@
 #include "engine/base/check.h"
 #include "engine/base/error.h"
 #include "engine/base/limits.h"
+#include "tools/mcp.h"
 #include "tools/subagents.h"
 
 #define ROLE_MAX (64 * MIB)
@@ -133,12 +134,22 @@ add_hosted_tools(struct role *role, struct error *e)
 	return status;
 }
 
+/* As the API of its model wants them. */
+static int
+describe_tools(struct role *role, struct error *e)
+{
+	const struct provider_ops *provider =
+	    provider_find(span_of(model_api_name(role->agent->model.api)));
+
+	role->specs = toolset_specs(
+	    &role->toolset, provider->has_native_tools, role->spec);
+	return add_hosted_tools(role, e);
+}
+
 static int
 add_tools(struct role *role, struct error *e)
 {
 	const struct agent *a = role->agent;
-	const struct provider_ops *provider =
-	    provider_find(span_of(model_api_name(a->model.api)));
 
 	for (unsigned i = 0; i < a->tools.n; i++)
 		if (add_tool(role, a->tools.at[i], e) == -1)
@@ -152,9 +163,7 @@ add_tools(struct role *role, struct error *e)
 	if (toolset_has(&role->toolset, "spawn_agent") &&
 	    offer_agents(role, e) == -1)
 		return -1;
-	role->specs = toolset_specs(
-	    &role->toolset, provider->has_native_tools, role->spec);
-	return add_hosted_tools(role, e);
+	return describe_tools(role, e);
 }
 
 /* Runs whose prompt has nothing of their own in it share one. */
@@ -206,6 +215,35 @@ role_open(struct role *role, const struct agent *agent,
 	return add_tools(role, e) == -1 ? -1 : write_prompt(role, e);
 }
 
+int
+role_connect(struct role *role, const struct role_settings *set,
+    struct sandbox_host *host, struct error *e)
+{
+	struct mcp_settings servers = {
+	    .loop = set->loop,
+	    .host = host,
+	    .specs = &role->agent->mcp_servers,
+	    .state_path = set->state_path,
+	    .plain_anywhere = set->plain_anywhere,
+	    .runs_max = set->runs_max,
+	    .calls_max = set->runs_max * 8 + LIMIT_TOOL_CALLS_PER_TURN,
+	};
+
+	if (servers.specs->n == 0)
+		return 0;
+	role->mcp = mcp_new(&servers, e);
+	if (role->mcp == NULL || mcp_list(role->mcp, &role->toolset, e) == -1)
+		return -1;
+	return describe_tools(role, e);
+}
+
+void
+role_disconnect(struct role *role)
+{
+	mcp_free(role->mcp);
+	role->mcp = NULL;
+}
+
 void
 role_close(struct role *role)
 {
@@ -221,7 +259,8 @@ role_close(struct role *role)
 int
 role_needs_sandbox(const struct role *role)
 {
-	return role_is_sandboxed(role) || role->outputs[0] != NULL;
+	return role_is_sandboxed(role) || role->outputs[0] != NULL ||
+	       mcp_sandboxes_max(&role->agent->mcp_servers, 1) > 0;
 }
 
 int

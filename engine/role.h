@@ -20,7 +20,9 @@
 
 struct error;
 struct loop;
+struct mcp;
 struct model_endpoint;
+struct sandbox_host;
 
 struct role {
 	const struct agent *agent; /* kept */
@@ -31,6 +33,7 @@ struct role {
 	struct toolset toolset;
 	struct tool_spec spec[TOOLS_MAX]; /* as its API is told */
 	size_t specs;
+	struct mcp *mcp;                    /* its tool servers, or NULL */
 	const char **outputs;               /* declared; NULL-terminated */
 	struct environment_secrets secrets; /* of its manifest */
 	struct arena arena; /* of what is made for this agent alone */
@@ -45,6 +48,8 @@ struct role_settings {
 	unsigned calls_max;        /* model calls in flight at once */
 	const struct role *others; /* open already: what they have is shared */
 	unsigned others_n;
+	unsigned runs_max; /* that talk to tool servers at once */
+	const char *state_path;
 };
 
 /*
@@ -53,6 +58,17 @@ struct role_settings {
  */
 int role_open(struct role *role, const struct agent *agent,
     const struct role_settings *settings, struct error *e);
+
+/*
+ * Ask its tool servers what they offer, running the loop until they have
+ * told, and add their tools.  host: NULL when no server needs one; kept.  -1
+ * and *e.
+ */
+int role_connect(struct role *role, const struct role_settings *settings,
+    struct sandbox_host *host, struct error *e);
+
+/* Before host goes: end what runs in it. */
+void role_disconnect(struct role *role);
 
 /* No call may be under way.  A zeroed one is fine. */
 void role_close(struct role *role);

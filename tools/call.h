@@ -32,6 +32,7 @@ struct tool {
 	int needs_sandbox;
 	int takes_no_place; /* among the commands */
 	int starts_agent;   /* and lasts as long as that works */
+	int checks_itself;  /* arguments are not checked here */
 
 	/*
 	 * args are valid while this runs, after the schema unless the call is
@@ -56,6 +57,7 @@ struct toolbox {
 	struct tool_host host;
 	struct list calls;
 	struct list processes; /* the least recently used first */
+	struct list links;     /* to tool servers; see mcp.h */
 	struct text pruned;    /* sessions ended to make room, to be told */
 };
 

@@ -37,7 +37,7 @@ struct tools;
 
 /* --- the tools of an agent --- */
 
-#define TOOLS_MAX 64 /* of one agent */
+#define TOOLS_MAX 256 /* of one agent */
 
 struct toolset {
 	const struct tool *tool[TOOLS_MAX];
@@ -111,6 +111,7 @@ struct tool_host {
 	 */
 	void (*environment)(
 	    void *owner, const char *command, struct exec_spec *spec);
+	const char *run; /* its id, for traces; kept; or NULL */
 };
 
 /* Keeps set; copies host.  NULL and *e (FULL). */

@@ -11,6 +11,7 @@
 #include "engine/base/limits.h"
 #include "tools/args.h"
 #include "tools/call.h"
+#include "tools/mcp.h"
 #include "tools/process.h"
 #include "tools/registry.h"
 
@@ -77,6 +78,7 @@ toolbox_new(struct tools *tools, const struct toolset *set,
 	box->host = *host;
 	list_init(&box->calls);
 	list_init(&box->processes);
+	list_init(&box->links);
 	text_init(&box->pruned, 4096);
 	return box;
 }
@@ -111,6 +113,7 @@ toolbox_free(struct toolbox *box)
 	while ((n = list_first(&box->calls)) != NULL)
 		tool_call_free(container_of(n, struct tool_call, link));
 	toolbox_leave_sandbox(box);
+	mcp_links_close(&box->links);
 	text_release(&box->pruned);
 	box->magic = 0;
 	slab_give(&box->tools->boxes, box);
@@ -285,7 +288,7 @@ check_arguments(struct tool_call *call, const struct json_doc *args)
 	struct error e;
 	int rc;
 
-	if (call->kind != ITEM_FUNCTION_CALL)
+	if (call->kind != ITEM_FUNCTION_CALL || call->tool->checks_itself)
 		return 0;
 	json_doc_init(&schema);
 	rc = json_parse(&schema, span_of(call->tool->schema), 0, &e);
