@@ -287,10 +287,11 @@ keep_tree(const struct mounts_tree *t, unsigned i, int base, struct fault *f)
 	mounts_tree_path(at, i);
 	if (t->is_file) {
 		fd = openat(base, at + 1, O_RDONLY | O_CREAT | O_CLOEXEC, 0644);
-		if (fd != -1)
-			close(fd);
-	} else
-		(void)mkdirat(base, at + 1, 0755);
+		if (fd == -1)
+			return fault_at(f, "create", at);
+		close(fd);
+	} else if (mkdirat(base, at + 1, 0755) == -1)
+		return fault_at(f, "create", at);
 	if (move_mount(t->fd, "", base, at + 1, MOVE_MOUNT_F_EMPTY_PATH) == -1)
 		return fault_at(f, "keep", t->path);
 	return 0;

@@ -122,8 +122,10 @@ carry(int proc, const int say[2], const int hear[2])
 	int self = openat(proc, "self", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	char c;
 
-	if (write(say[1], &self, sizeof self) == (ssize_t)sizeof self)
-		(void)!read(hear[0], &c, 1);
+	/* The table is the parent's too: what is closed here is closed there. */
+	if (write(say[1], &self, sizeof self) != (ssize_t)sizeof self)
+		close(say[1]);
+	(void)!read(hear[0], &c, 1);
 	_exit(0);
 }
 
@@ -197,12 +199,14 @@ make(int proc, const struct wanted *w, struct fault *f)
 		fd = take(self, w, f);
 		close(self);
 	}
-	(void)!write(hear[1], "", 1);
+	/* It hears the end of the pipe, whatever became of it. */
+	close(hear[1]);
 	while (waitpid(pid, NULL, 0) == -1 && errno == EINTR)
 		;
 no_child:
+	if (pid == -1)
+		close(hear[1]);
 	close(hear[0]);
-	close(hear[1]);
 no_hear:
 	close(say[0]);
 	close(say[1]);

@@ -19,6 +19,7 @@
 
 #include "engine/base/check.h"
 #include "engine/base/error.h"
+#include "engine/base/limits.h"
 #include "sandbox/caps.h"
 #include "sandbox/etc.h"
 #include "sandbox/init.h"
@@ -59,6 +60,7 @@ static struct {
 	gid_t gid;
 	struct mounts_zygote mounts;
 	struct mounts_tree trees[MOUNTS_TREES_MAX];
+	char paths[MOUNTS_TREES_MAX * LIMIT_PATH]; /* of the trees */
 	struct born profile[WIRE_PROFILES_MAX];
 	unsigned children_n;
 	struct child child[CHILDREN_MAX];
@@ -210,13 +212,21 @@ static void
 prepare(const struct zygote_prepare *m, const char *text)
 {
 	struct zygote_answer a = {0};
-	const char *end = text + m->text_bytes;
+	const char *end;
 
 	if (zy.prepared || m->trees_n > MOUNTS_TREES_MAX) {
 		fault_set(&a.fault, EINVAL, "prepare", "twice");
 		answer(ZYGOTE_PREPARED, 0, &a, -1);
 		return;
 	}
+	if (m->text_bytes > sizeof zy.paths) {
+		fault_set(&a.fault, E2BIG, "prepare", "paths");
+		answer(ZYGOTE_PREPARED, 0, &a, -1);
+		return;
+	}
+	/* The message is overwritten by the next one. */
+	text = memcpy(zy.paths, text, m->text_bytes);
+	end = text + m->text_bytes;
 	zy.mounts.privileged = m->privileged != 0;
 	zy.mounts.uid = ETC_UID;
 	zy.mounts.ntrees = m->trees_n;
