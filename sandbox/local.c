@@ -144,6 +144,7 @@ local_destroy(struct sandbox *sb)
 	struct local *l = local_of(sb);
 
 	loop_timer_stop(&l->making);
+	loop_undefer(&l->refusal);
 	local_hang_up(l);
 	kill_init(l);
 	if (l->phase == LOCAL_UNSENT) {
@@ -385,6 +386,8 @@ send_request(struct local *l, struct error *e)
 static void
 send_requests(struct local_host *h)
 {
+	/* Of a zygote that becomes pid 1 the sandbox's own socket hears. */
+	const int hears = h->zygote->single ? LOOP_NOTHING : LOOP_READ;
 	struct list_node *n;
 	struct error e;
 
@@ -393,18 +396,27 @@ send_requests(struct local_host *h)
 		int sent = send_request(l, &e);
 
 		if (sent == 1) {
-			loop_io_want(&h->zygote_io, LOOP_READ | LOOP_WRITE);
+			loop_io_want(&h->zygote_io, hears | LOOP_WRITE);
 			return;
 		}
 		list_remove(&h->unsent, n);
 		if (sent == -1) {
 			close_fd(&l->child_sock);
 			local_died(l);
-			local_broke(l, "request", &e);
+			l->refused = e;
+			loop_defer(&l->refusal);
 		}
 	}
-	if (!h->zygote->single)
-		loop_io_want(&h->zygote_io, LOOP_READ);
+	loop_io_want(&h->zygote_io, hears);
+}
+
+/* Told later: sandbox_create() may still be running. */
+static void
+refusal(struct loop_deferred *d)
+{
+	struct local *l = container_of(d, struct local, refusal);
+
+	local_broke(l, "request", &l->refused);
 }
 
 static void
@@ -491,7 +503,7 @@ local_create(struct sandbox *sb, struct error *e)
 {
 	struct local *l = local_of(sb);
 	struct local_host *h = local_host_of(sb->host);
-	int pair[2], size = 1 << 20;
+	int pair[2], size = 1 << 20, failed = 0;
 
 	l->host = h;
 	l->sock = l->pidfd = l->child_sock = l->netns = -1;
@@ -499,6 +511,7 @@ local_create(struct sandbox *sb, struct error *e)
 	list_init(&l->outgoing);
 	loop_timer_init(&l->making, h->base.loop, making_expired);
 	loop_deferred_init(&l->removal, h->base.loop, removal);
+	loop_deferred_init(&l->refusal, h->base.loop, refusal);
 	l->profile = find_profile(h, sb->profile);
 	CHECK(l->profile != NULL);
 	choose_ids(l);
@@ -507,8 +520,10 @@ local_create(struct sandbox *sb, struct error *e)
 		    "sandbox: the zygote has died");
 	if (make_sockets(l, pair, e) == -1)
 		return -1;
-	if (fcntl(pair[0], F_SETFL, O_NONBLOCK) == -1 ||
-	    local_stock_cgroup(h, l->profile, &l->cgroup, e) == -1) {
+	if (fcntl(pair[0], F_SETFL, O_NONBLOCK) == -1)
+		failed = error_set(e, ERROR_SANDBOX_UNAVAILABLE, errno,
+		    "sandbox: set its socket");
+	if (failed || local_stock_cgroup(h, l->profile, &l->cgroup, e) == -1) {
 		close_fd(&pair[0]);
 		close_fd(&pair[1]);
 		close_fd(&l->pidfd);

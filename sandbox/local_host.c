@@ -138,6 +138,7 @@ local_host_free(struct sandbox_host *host)
 		while (!local_bury(l) && os->now_us() < until)
 			poll(NULL, 0, 1);
 		loop_undefer(&l->removal);
+		loop_undefer(&l->refusal);
 		sandbox_removed(&l->base);
 	}
 	sweep_workspace(h);

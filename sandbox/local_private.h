@@ -109,6 +109,8 @@ struct local {
 	struct loop_io io;
 	struct loop_timer making;
 	struct loop_deferred removal;
+	struct loop_deferred refusal; /* by the engine itself: to be told */
+	struct error refused;
 	struct list outgoing; /* struct local_message */
 	struct cgroup cgroup;
 	struct cgroup_events seen;
