@@ -13,6 +13,8 @@ echo 'compare: one sandboxed command, beside other tools'
 /usr/bin/python3 -B bench/compare.py "$build"
 echo 'lifecycle: with 64 others alive, beside bubblewrap and a bare clone3'
 "$build"/bench/bench_lifecycle -j 2 -l 64
+echo 'layers: sandboxes with a manifest of 2,000 files, plain and layered'
+"$build"/bench/bench_layers
 echo 'exec: commands in a live sandbox, beside posix_spawn'
 "$build"/bench/bench_exec
 echo 'json: reading answers of a model, beside jsmn alone and Python'

@@ -60,6 +60,9 @@ local_facts(const struct sandbox *sb, struct sandbox_facts *out)
 	    .cgroup = cgroup_kind_name(l->host->cgroups.kind),
 	    .workspace =
 		l->base.layering == MOUNTS_ON_LAYER ? "layered" : "plain",
+	    .no_layers = l->base.host->layers != NULL
+			     ? layers_trouble(l->base.host->layers)
+			     : "not asked for",
 	    .seccomp = l->profile->box.seccomp,
 	    .landlock = l->profile->box.landlock_abi,
 	    .user_namespace = 1,

@@ -159,6 +159,7 @@ struct sandbox_facts {
 	const char *network;   /* "none" or "loopback" */
 	const char *cgroup;    /* "v1", "v2" or "none" */
 	const char *workspace; /* "plain" or "layered" */
+	const char *no_layers; /* why this host has none; "" */
 	int seccomp;
 	int landlock; /* ABI in force; 0: none */
 	int user_namespace;

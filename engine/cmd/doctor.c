@@ -7,13 +7,16 @@
  */
 
 #include <errno.h>
+#include <ftw.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #include "config/complaint.h"
+#include "config/manifest.h"
 #include "config/profile.h"
 #include "engine/base/loop.h"
 #include "engine/base/text.h"
@@ -33,6 +36,8 @@ struct host {
 	char groups_why[160];
 	int built; /* a sandbox could be made */
 	char built_why[512];
+	int layered; /* and one on top of a layer */
+	char layered_why[512];
 	uint64_t files, processes;
 	long pipe_pages, inotify_instances, pid_max;
 	struct loop *loop;
@@ -75,20 +80,73 @@ lost(struct sandbox *sb, const struct error *error, void *owner)
 	created(sb, error, owner);
 }
 
+static int
+remove_one(const char *path, const struct stat *st, int kind, struct FTW *at)
+{
+	(void)st;
+	(void)kind;
+	(void)at;
+	return remove(path);
+}
+
+static void
+remove_layers(const char *folder)
+{
+	nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+/* Build one on top of a layer and throw it away, in a fresh folder. */
+static void
+try_a_layer(struct host *h, struct sandbox_host *host)
+{
+	static const struct manifest_entry entry = {
+	    .type = ENTRY_DIR, .path = "made", .mode = 0755};
+	static const struct manifest manifest = {.file = "doctor",
+	    .root = MANIFEST_ROOT,
+	    .entries = &entry,
+	    .entries_n = 1};
+	static const struct sandbox_ops ops = {
+	    .created = created, .lost = lost};
+	struct sandbox_spec spec = {.profile = profile_builtin("bare"),
+	    .manifest = &manifest,
+	    .layered = 1,
+	    .label = "doctor"};
+	struct host second = {.loop = h->loop};
+	struct sandbox_facts facts = {0};
+	struct error e = {0};
+	struct sandbox *sb = sandbox_create(host, &spec, &ops, &second, &e);
+
+	if (sb != NULL) {
+		loop_run(h->loop);
+		sandbox_facts(sb, &facts);
+		h->layered =
+		    second.built && strcmp(facts.workspace, "layered") == 0;
+	}
+	if (!h->layered)
+		snprintf(h->layered_why, sizeof h->layered_why, "%s",
+		    sb == NULL                   ? e.text
+		    : !second.built              ? second.built_why
+		    : facts.no_layers[0] != '\0' ? facts.no_layers
+						 : "no layer could be built");
+	sandbox_destroy(sb);
+}
+
 /* Build one sandbox and throw it away. */
 static void
 try_to_build(struct cli *cli, struct host *h)
 {
+	char folder[] = "/tmp/skep-doctor-XXXXXX";
 	static const struct sandbox_ops ops = {
 	    .created = created, .lost = lost};
 	const struct profile *bare = profile_builtin("bare");
 	struct sandbox_host_settings settings = {
-	    .sandboxes_max = 1, .profiles = &bare, .profiles_n = 1};
+	    .sandboxes_max = 2, .profiles = &bare, .profiles_n = 1};
 	struct sandbox_spec spec = {.profile = bare, .label = "doctor"};
 	struct sandbox_host *host = NULL;
 	struct sandbox *sb = NULL;
 	struct error e = cli->zygote_error;
 
+	settings.layers = mkdtemp(folder);
 	h->loop = cli->zygote.pid > 0 ? loop_new(&e) : NULL;
 	if (h->loop != NULL)
 		host = sandbox_host_new(h->loop, &cli->zygote, &settings, &e);
@@ -99,8 +157,12 @@ try_to_build(struct cli *cli, struct host *h)
 	else
 		snprintf(h->built_why, sizeof h->built_why, "%s", e.text);
 	sandbox_destroy(sb);
+	if (h->built && settings.layers != NULL)
+		try_a_layer(h, host);
 	if (host != NULL)
 		sandbox_host_free(host);
+	if (settings.layers != NULL)
+		remove_layers(folder);
 	if (h->loop != NULL)
 		loop_free(h->loop);
 }
@@ -223,7 +285,8 @@ judge_users(const struct host *h)
 		return (struct finding){ENFORCED, "users",
 		    "every sandbox is a host user of its own", NULL};
 	return (struct finding){DEGRADED, "users",
-	    "all sandboxes are the same host user", "run skep as root"};
+	    "all sandboxes are the same host user, and have one user inside",
+	    "run skep as root"};
 }
 
 static struct finding
@@ -321,6 +384,8 @@ say_host(const struct host *h, struct text *out)
 	    h->has.mount_idmap ? "yes"
 	    : h->has.root      ? "no"
 			       : "not needed");
+	text_printf(out, "layered           %s%s\n",
+	    h->layered ? "yes" : "no, workspaces are plain: ", h->layered_why);
 	text_printf(out, "control groups    %s%s%s%s\n",
 	    cgroup_kind_name(h->groups), controllers(h, some),
 	    h->groups_why[0] != '\0' ? ": " : "", h->groups_why);
@@ -372,6 +437,8 @@ put_host(const struct host *h, struct json_writer *w)
 	json_put_int(w, "inotify_instances", h->inotify_instances);
 	json_put_bool(w, "sandbox_built", h->built);
 	json_put_str(w, "sandbox_why", h->built_why);
+	json_put_bool(w, "layered", h->layered);
+	json_put_str(w, "layered_why", h->layered_why);
 	json_write_end(w);
 }
 

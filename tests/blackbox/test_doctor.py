@@ -88,3 +88,9 @@ def test_a_host_without_user_namespaces(skep):
         env=skep.env, capture_output=True, text=True)
     assert ran.returncode == 125
     assert json.loads(ran.stdout)["verdict"] == "lost"
+
+
+def test_layers_are_tried_and_nothing_is_left(skep):
+    report = json.loads(skep.run("doctor", "--json").out)
+    assert report["host"]["layered"] is True, report["host"]["layered_why"]
+    assert "layered           yes" in skep.run("doctor").out
