@@ -220,7 +220,7 @@ agent_check(struct table_reader *r, int v, void *at)
 	struct agent *a = at;
 	int status = check_model(r, json_get(r->doc, v, "model"), &a->model);
 
-	if (skills_settle(r, v, a) == -1)
+	if (skills_settle(r, v, a) == -1 || memory_settle(r, v, a) == -1)
 		status = -1;
 
 	if (check_answer_schema(r, v, a->answer_schema) == -1)

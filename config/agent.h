@@ -15,6 +15,7 @@
 #include "config/budget.h"
 #include "config/manifest.h"
 #include "config/mcp_spec.h"
+#include "config/memory.h"
 #include "config/secret_ref.h"
 #include "config/skills.h"
 #include "config/text_list.h"
@@ -123,6 +124,7 @@ struct agent {
 	const char *run_as; /* of the manifest's users; NULL: the profile's */
 	int agents_md;      /* AGENTS.md files go into the prompt */
 	struct skills skills;
+	struct agent_memory memory;
 	struct text_list outputs; /* normalised; a final '/' is kept */
 	struct text_list tools;
 	struct span hosted_tools; /* a JSON array; or n == 0 */

@@ -393,12 +393,24 @@ drained(void *owner)
 	sched_wake(b->engine.supplies.sched);
 }
 
+static void
+learning(void *owner)
+{
+	struct batch *b = owner;
+
+	if (b->settings.note != NULL)
+		b->settings.note(b->settings.owner,
+		    "all tasks are done; learning from them (Ctrl-C leaves it "
+		    "for the next time)");
+}
+
 static const struct engine_source source = {
     .feed = feed,
     .is_dirty = is_dirty,
     .record = record,
     .draining = draining,
     .drained = drained,
+    .learning = learning,
     .watch = {.ended = run_ended},
 };
 

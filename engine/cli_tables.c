@@ -110,6 +110,7 @@ const struct option_spec options_bench[] = {
 const struct option_spec options_show[] = {END};
 const struct option_spec options_ps[] = {END};
 const struct option_spec options_cancel[] = {END};
+const struct option_spec options_memory[] = {END};
 const struct option_spec options_doctor[] = {PROFILE, END};
 
 const struct option_spec options_log[] = {

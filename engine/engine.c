@@ -39,6 +39,7 @@ feed(void *owner)
 	lag_add(&en->lag, lag_us);
 	if (lag_us > LAG_TOLD_US)
 		trace(NULL, EV_LOOP_LAG, 0, (int64_t)lag_us);
+	keeper_feed(&en->keeper);
 	en->source->feed(en->owner);
 }
 
@@ -104,6 +105,8 @@ drained(void *owner)
 
 	en->was_stopped = 1;
 	en->source->drained(en->owner);
+	if (en->is_finishing)
+		loop_break(en->loop);
 }
 
 static const struct sched_ports sched_ports = {
@@ -140,10 +143,18 @@ drained_too_long(struct loop_timer *t)
 }
 
 static void
+lingered_enough(struct loop_timer *t)
+{
+	loop_break(container_of(t, struct engine, linger_timer)->loop);
+}
+
+static void
 drain(void *owner)
 {
 	struct engine *en = owner;
 
+	en->is_draining = 1;
+	keeper_stop(&en->keeper);
 	en->source->draining(en->owner);
 	sched_drain(en->supplies.sched);
 	if (en->drain_ms > 0)
@@ -262,7 +273,10 @@ open_roles(struct engine *en, const struct engine_settings *set,
 	struct role_settings with = role_settings_of(en, set, limits);
 
 	agent_family(set->agent, &family);
-	s->role = calloc(family.n, sizeof *s->role);
+	if (keeper_open(&en->keeper, s, set->agent, en->state.path, e) == -1)
+		return -1;
+	s->keeper = &en->keeper;
+	s->role = calloc(family.n + KEEPER_ROLES, sizeof *s->role);
 	if (s->role == NULL)
 		return error_set(e, ERROR_FULL, 0, "no memory for agents");
 	with.others = s->role;
@@ -271,6 +285,15 @@ open_roles(struct engine *en, const struct engine_settings *set,
 		if (role_open(&s->role[i], family.member[i], &with, e) == -1)
 			return -1;
 	}
+	for (unsigned i = 0; keeper_is_on(&en->keeper) && i < KEEPER_ROLES;
+	     i++) {
+		with.others_n = s->roles++;
+		if (role_open(&s->role[s->roles - 1],
+			&en->keeper.phase_agent[i], &with, e) == -1)
+			return -1;
+	}
+	if (keeper_is_on(&en->keeper))
+		keeper_start(&en->keeper, &s->role[family.n]);
 	return 0;
 }
 
@@ -466,6 +489,7 @@ engine_open(struct engine *en, const struct engine_settings *set,
 	if (en->loop == NULL || open_roles(en, set, &limits, e) == -1)
 		return -1;
 	limits.children_max = children_max(s, limits.active_max);
+	limits.runs_max += (unsigned)keeper_is_on(&en->keeper);
 	if (open_tools(en, &limits, e) == -1 ||
 	    open_sandboxes(en, set, &limits, e) == -1 ||
 	    connect_roles(en, set, &limits, e) == -1 ||
@@ -477,6 +501,7 @@ engine_open(struct engine *en, const struct engine_settings *set,
 				    &en->state, cancel, en, e) == -1)
 		return -1;
 	loop_timer_init(&en->drain_timer, en->loop, drained_too_long);
+	loop_timer_init(&en->linger_timer, en->loop, lingered_enough);
 	signals_start(&en->signals, en->loop, drain, stop_now, en);
 	return 0;
 }
@@ -494,7 +519,16 @@ engine_run(struct engine *en)
 void
 engine_finish(struct engine *en)
 {
-	loop_break(en->loop);
+	if (en->is_draining || !keeper_is_busy(&en->keeper)) {
+		loop_break(en->loop);
+		return;
+	}
+	if (en->is_finishing)
+		return;
+	en->is_finishing = 1;
+	loop_timer_start(&en->linger_timer, en->keeper.agent->memory.linger_ms);
+	if (en->source->learning != NULL)
+		en->source->learning(en->owner);
 }
 
 void
@@ -522,8 +556,10 @@ engine_close(struct engine *en)
 	control_stop(&en->control);
 	if (en->signals.owner != NULL)
 		signals_stop(&en->signals);
-	if (en->drain_timer.loop != NULL)
+	if (en->drain_timer.loop != NULL) {
 		loop_timer_stop(&en->drain_timer);
+		loop_timer_stop(&en->linger_timer);
+	}
 	if (s->sched != NULL)
 		sched_each(s->sched, abandon, NULL);
 	for (unsigned i = 0; i < s->roles; i++)
@@ -536,6 +572,7 @@ engine_close(struct engine *en)
 	for (unsigned i = 0; i < s->roles; i++)
 		role_close(&s->role[i]);
 	free(s->role);
+	keeper_close(&en->keeper);
 	store_close(s->store);
 	if (en->loop != NULL)
 		loop_free(en->loop);
@@ -564,4 +601,12 @@ engine_signal_status(const struct engine *en)
 	return en->was_stopped && en->signals.signo != 0
 		   ? 128 + en->signals.signo
 		   : 0;
+}
+
+const struct error *
+engine_memory_trouble(const struct engine *en)
+{
+	const struct error *e = &en->keeper.error;
+
+	return e->code == ERROR_NONE ? NULL : e;
 }

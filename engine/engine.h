@@ -13,6 +13,7 @@
 #include "engine/base/error.h"
 #include "engine/control.h"
 #include "engine/errand.h"
+#include "engine/keeper.h"
 #include "engine/lag.h"
 #include "engine/signals.h"
 #include "engine/state_dir.h"
@@ -44,6 +45,8 @@ struct engine_source {
 	   is in the middle of anything.  Then engine_finish(). */
 	void (*draining)(void *owner);
 	void (*drained)(void *owner);
+	/* Its work is done; the engine goes on to learn from it.  Or NULL. */
+	void (*learning)(void *owner);
 	struct errand_watch watch;
 };
 
@@ -56,6 +59,10 @@ struct engine {
 	struct control control;
 	struct loop_timer drain_timer;
 	uint64_t drain_ms;
+	struct keeper keeper;
+	struct loop_timer linger_timer;
+	int is_finishing; /* only the keeper still works */
+	int is_draining;
 	struct lag lag;
 	const struct engine_source *source;
 	void *owner;
@@ -77,7 +84,10 @@ int engine_open(struct engine *en, const struct engine_settings *settings,
 /* Run until engine_finish(), a failure, or signals end it. */
 void engine_run(struct engine *en);
 
-/* From a callback: everything is done. */
+/*
+ * From a callback: everything is done, but for what the keeper of a memory
+ * has to do; may be said again and again.
+ */
 void engine_finish(struct engine *en);
 
 /* From a callback: stop at once, with this error. */
@@ -91,6 +101,9 @@ void engine_close(struct engine *en);
  * memory, what ran at once at most.
  */
 void engine_account(const struct engine *en, struct text *out);
+
+/* What went wrong with the memory, whose failure fails no run; or NULL. */
+const struct error *engine_memory_trouble(const struct engine *en);
 
 /* 128 + the signal that ended it early; 0 when none did. */
 int engine_signal_status(const struct engine *en);

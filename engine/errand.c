@@ -7,6 +7,7 @@
 #include "engine/base/limits.h"
 #include "engine/base/os.h"
 #include "engine/base/text.h"
+#include "engine/keeper.h"
 #include "engine/role.h"
 #include "engine/sched.h"
 #include "net/json.h"
@@ -352,6 +353,7 @@ ended(struct run *run)
 
 	stop_what_is_in_flight(er);
 	er->is_over = 1;
+	keeper_take(er->supplies->keeper, er);
 	if (er->watch->ended != NULL)
 		er->watch->ended(er);
 	family_ended(er);

@@ -42,6 +42,7 @@ struct agent;
 struct agent_handoff;
 struct changes;
 struct errand;
+struct keeper;
 struct model_call;
 struct outputs;
 struct profile;
@@ -79,6 +80,7 @@ struct supplies {
 	int outputs_dir_is_one;  /* of one run: no folder per run in it */
 	const char *state_path;
 	struct slab errands;
+	struct keeper *keeper; /* of the first agent's memory */
 	int64_t last_number;
 	const struct errand_watch *watch;
 	void *watcher;

@@ -52,7 +52,8 @@ errand_must_look(const struct errand *er)
 {
 	return role_is_sandboxed(er->role) &&
 	       (has_entries(er->role->agent->manifest) ||
-		   has_entries(er->task.manifest) || errand_cwd(er) != NULL);
+		   has_entries(er->task.manifest) || errand_cwd(er) != NULL ||
+		   memory_can_be_read(&er->role->memory));
 }
 
 static void

@@ -41,6 +41,22 @@ owner_of_manifest(const struct errand *er)
 	return er->role->agent->manifest != NULL ? er->role : er->first;
 }
 
+/* The same with the memory's files, if there is one to be read. */
+static const struct manifest *
+add_memory(struct errand *er, const struct manifest *m, struct error *e)
+{
+	const struct manifest *memory;
+
+	if (!memory_can_be_read(&er->role->memory))
+		return m;
+	memory = memory_manifest(&er->role->memory, 0, &er->keep);
+	if (memory == NULL) {
+		error_set(e, ERROR_INTERNAL, 0, "no memory for a memory");
+		return NULL;
+	}
+	return manifest_merge(&er->keep, m, memory, e);
+}
+
 /* The agent's manifest with the task's over it and all names replaced. */
 static int
 make_manifest(struct errand *er, const struct manifest **out, struct error *e)
@@ -55,11 +71,17 @@ make_manifest(struct errand *er, const struct manifest **out, struct error *e)
 	const struct manifest *m;
 
 	*out = NULL;
-	if (agent->manifest == NULL && er->task.manifest == NULL)
-		return 0;
+	if (agent->manifest == NULL && er->task.manifest == NULL) {
+		*out = add_memory(er, NULL, e);
+		return *out == NULL && memory_can_be_read(&er->role->memory)
+			   ? -1
+			   : 0;
+	}
 	m = manifest_merge(&er->keep, agent->manifest, er->task.manifest, e);
 	if (m != NULL)
 		m = manifest_expand(&er->keep, m, &vars, e);
+	if (m != NULL)
+		m = add_memory(er, m, e);
 	*out = m;
 	return m == NULL ? -1 : 0;
 }

@@ -153,3 +153,13 @@ launch_refused(struct cli *cli, const struct error *e)
 		return status;
 	}
 }
+
+void
+launch_tell_memory(struct cli *cli, const struct engine *en)
+{
+	const struct error *e = engine_memory_trouble(en);
+
+	if (e != NULL)
+		cli_note(
+		    cli, "the memory: %s: %s", error_name(e->code), e->text);
+}

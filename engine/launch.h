@@ -24,6 +24,9 @@ struct launch {
  */
 int launch_prepare(struct launch *l, struct cli *cli);
 
+/* Say what went wrong with a memory: it fails no run, but is no secret. */
+void launch_tell_memory(struct cli *cli, const struct engine *en);
+
 /*
  * Say why nothing could be started, and give the exit status: as for *e, but
  * what would fail a run fails all of them here: 69 when there can be no

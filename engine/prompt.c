@@ -5,6 +5,7 @@
 #include "engine/base/text.h"
 #include "engine/role.h"
 #include "engine/survey.h"
+#include "net/utf8.h"
 
 extern const char tools_base_prompt_txt[], tools_prompt_shell_txt[],
     tools_prompt_patch_txt[], tools_prompt_filesystem_txt[];
@@ -21,6 +22,22 @@ void
 prompt_put_text(struct text *out, const char *s)
 {
 	text_add(out, span_trim(span_of(s)));
+}
+
+void
+prompt_put_data(struct text *out, struct span s, const char *close)
+{
+	struct span mark = span_of(close);
+
+	while (s.n > 0) {
+		size_t at = span_search(s, mark, 0);
+
+		text_add(out, span_slice(s, 0, at));
+		if (at == s.n)
+			return;
+		text_add_str(out, UTF8_REPLACEMENT);
+		s = span_slice(s, at + 1, s.n);
+	}
 }
 
 int

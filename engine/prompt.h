@@ -50,6 +50,12 @@ int prompt_write(
 /* Append s, trimmed; for writers whose words are a data file. */
 void prompt_put_text(struct text *out, const char *s);
 
+/*
+ * Append s, which somebody else wrote, between marks: wherever it holds close
+ * itself (the beginning of the closing mark), that is broken up.
+ */
+void prompt_put_data(struct text *out, struct span s, const char *close);
+
 /* Does the agent have the tool of this name? */
 int prompt_has_tool(const struct prompt_facts *f, const char *name);
 

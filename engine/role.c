@@ -212,6 +212,10 @@ role_open(struct role *role, const struct agent *agent,
 		-1 ||
 	    copy_outputs(role, e) == -1)
 		return -1;
+	if (agent->memory.is_on && agent->memory.read &&
+	    memory_locate(
+		&role->memory, set->state_path, agent->memory.name, e) == -1)
+		return -1;
 	return add_tools(role, e) == -1 ? -1 : write_prompt(role, e);
 }
 

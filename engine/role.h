@@ -16,6 +16,7 @@
 #include "engine/base/text.h"
 #include "engine/endpoint.h"
 #include "engine/environment.h"
+#include "engine/memory.h"
 #include "tools/tool.h"
 
 struct error;
@@ -36,7 +37,8 @@ struct role {
 	struct mcp *mcp;                    /* its tool servers, or NULL */
 	const char **outputs;               /* declared; NULL-terminated */
 	struct environment_secrets secrets; /* of its manifest */
-	struct arena arena; /* of what is made for this agent alone */
+	struct arena arena;   /* of what is made for this agent alone */
+	struct memory memory; /* that its runs are shown, if any */
 	/* The prompt of its runs where it is the same for all; or n == 0. */
 	struct text prompt;
 };

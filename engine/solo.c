@@ -267,6 +267,17 @@ draining(void *owner)
 }
 
 static void
+learning(void *owner)
+{
+	struct solo *s = owner;
+
+	if (is_shown(s))
+		show_line(s, "",
+		    span_of("learning from this run; Ctrl-C leaves it for the "
+			    "next"));
+}
+
+static void
 drained(void *owner)
 {
 	struct solo *s = owner;
@@ -281,6 +292,7 @@ static const struct engine_source source = {
     .record = record,
     .draining = draining,
     .drained = drained,
+    .learning = learning,
     .watch =
 	{
 	    .started = started,

@@ -56,21 +56,7 @@ find_folders(struct survey *s, struct rules *r)
 
 /* --- what to show --- */
 
-/* A name could hold a quote or a line; a text could hold our own mark. */
-static void
-put_safely(struct text *out, struct span s, struct span forbidden)
-{
-	while (s.n > 0) {
-		size_t at = span_search(s, forbidden, 0);
-
-		text_add(out, span_slice(s, 0, at));
-		if (at == s.n)
-			return;
-		text_add_str(out, UTF8_REPLACEMENT);
-		s = span_slice(s, at + 1, s.n);
-	}
-}
-
+/* A name could hold a quote, or a line. */
 static void
 put_path(struct text *out, const char *path)
 {
@@ -91,7 +77,7 @@ put_file(struct text *out, const char *path, struct span text, uint64_t size)
 	text_add_str(out, OPEN);
 	put_path(out, path);
 	text_add_str(out, "\">\n");
-	put_safely(out, span_trim(text), span_of(CLOSE));
+	prompt_put_data(out, span_trim(text), CLOSE);
 	if (size > text.n)
 		text_printf(out, "\n[cut: %zu of %llu bytes are shown]", text.n,
 		    (unsigned long long)size);

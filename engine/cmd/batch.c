@@ -69,6 +69,7 @@ status_of(struct cli *cli, const struct batch *b, struct progress *p)
 	int status = engine_signal_status(&b->engine);
 
 	progress_account(p);
+	launch_tell_memory(cli, &b->engine);
 	if (cli->verbose > 0)
 		account_for_engine(cli, &b->engine);
 	if (status != 0 && !batch_is_complete(b))

@@ -51,7 +51,8 @@ struct command {
 /* cli_tables.c: the options of each, exactly as users know them. */
 extern const struct option_spec options_run[], options_batch[], options_exec[],
     options_check[], options_mock[], options_bench[], options_show[],
-    options_ps[], options_cancel[], options_doctor[], options_log[];
+    options_ps[], options_cancel[], options_doctor[], options_log[],
+    options_memory[];
 
 #define COMMAND(name) extern const struct command cmd_##name;
 #include "engine/cmd/commands.def"

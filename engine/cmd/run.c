@@ -79,6 +79,7 @@ work(struct cli *cli, struct launch *l, struct solo *s, struct span prompt)
 		return launch_refused(cli, &e);
 	if (solo_run(s, &e) == -1)
 		return cli_fail(cli, &e);
+	launch_tell_memory(cli, &s->engine);
 	status = engine_signal_status(&s->engine);
 	if (status != 0 && !(s->is_over && outlet_is_empty(&s->outlet)))
 		return status;
