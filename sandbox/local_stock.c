@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "config/profile.h"
 #include "engine/base/check.h"
 #include "engine/base/os.h"
 #include "sandbox/maker.h"
@@ -397,6 +398,20 @@ local_stock_return_cgroup(
 
 /* -------------------------------------------------------------------- both */
 
+/* Is a folder of the host writable in it? */
+static int
+shows_writable(
+    const struct local_profile *p, const struct sandbox_host_settings *settings)
+{
+	for (unsigned i = 0; i < p->profile->mounts_n; i++)
+		if (p->profile->mounts[i].writable)
+			return 1;
+	for (unsigned i = 0; i < settings->binds_n; i++)
+		if (!settings->binds[i].read_only)
+			return 1;
+	return p->box.workspace >= 0;
+}
+
 void
 local_stock_start(
     struct local_host *h, const struct sandbox_host_settings *settings)
@@ -414,8 +429,12 @@ local_stock_start(
 		struct local_profile *p = &h->profile[i];
 
 		s->wanted[p->box.network] = 1;
-		/* A workspace of the caller's can never be looked over. */
-		p->stages_wanted = p->box.workspace < 0;
+		/*
+		 * In a folder that others have too, a socket can be made, and
+		 * an open folder of the stage be sent through it: who holds
+		 * that would see the next one's files.
+		 */
+		p->stages_wanted = !shows_writable(p, settings);
 	}
 	if (s->netns_max > 0)
 		start_maker(h);

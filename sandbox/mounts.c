@@ -91,7 +91,9 @@ mounts_tmpfs(const char *path, const struct mounts_tmpfs *t, struct fault *f)
 	for (int shift = 9; shift >= 0; shift -= 3)
 		how[n++] = (char)('0' + (t->mode >> shift & 7));
 	how[n] = '\0';
-	if (mount("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV, how) == -1)
+	/* What was read when is nobody's business, the next user's least. */
+	if (mount("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOATIME,
+		how) == -1)
 		return fault_at(f, "mount tmpfs on", path);
 	return 0;
 }

@@ -21,8 +21,9 @@
  * takes the dead's /proc off.  Descriptors of a stage are the engine's; here
  * is only kept how it looked.
  *
- * Only for sandboxes whose workspace is a plain tmpfs and that have one user: the
- * rest is built by init itself, with stage_build().
+ * Only for sandboxes whose workspace is a plain tmpfs, that have one user and
+ * no writable folder of the host, which others could have too and send each
+ * other descriptors in: the rest is built by init itself, with stage_build().
  */
 
 #include <stdint.h>

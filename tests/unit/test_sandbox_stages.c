@@ -108,6 +108,32 @@ what_was_changed_does_not(void **state)
 			fail_msg("%s: served again", acts[i]);
 }
 
+/* Open folders could be sent from one to the other through a socket in it. */
+static void
+who_shares_a_folder_shares_no_stage(void **state)
+{
+	const struct sandbox_bind bind = {.src = folder, .dst = "/shared"};
+	const struct sandbox_host_settings shared = {
+	    .netns_ready = 2, .cgroups_ready = 2, .binds = &bind, .binds_n = 1};
+
+	(void)state;
+	assert_int_equal(st_fresh_with(&t, &shared), 0);
+	assert_false(serves_again("true", 2 * LIVES));
+	st_done(&t);
+}
+
+static void
+what_was_read_is_not_told(void **state)
+{
+	char born[64];
+
+	(void)state;
+	live("for d in /tmp /workspace /dev/shm; do a=$(stat -c %x $d); "
+	     "sleep 0.01; ls $d; test \"$a\" = \"$(stat -c %x $d)\" || exit; "
+	     "done",
+	    born);
+}
+
 /* Wherever the next sandbox is built, it finds nothing. */
 static void
 the_next_finds_nothing(void **state)
@@ -163,6 +189,9 @@ run(const char *as)
 		what_nobody_wrote_to_serves_again, fresh, done),
 	    cmocka_unit_test_setup_teardown(
 		what_was_changed_does_not, fresh, done),
+	    cmocka_unit_test(who_shares_a_folder_shares_no_stage),
+	    cmocka_unit_test_setup_teardown(
+		what_was_read_is_not_told, fresh, done),
 	    cmocka_unit_test_setup_teardown(
 		the_next_finds_nothing, fresh, done),
 	    cmocka_unit_test_setup_teardown(
