@@ -109,6 +109,16 @@ const struct option_spec options_bench[] = {
 
 const struct option_spec options_show[] = {END};
 const struct option_spec options_ps[] = {END};
+
+const struct option_spec options_servers[] = {
+    {"scope", 0, OPTION_TEXT, 0, "WORDS",
+	"login: ask for these rights as well as those granted before"},
+    {"outputs", 0, OPTION_TEXT, OPTION_HIDDEN, "DIR", "as for run"},
+    {"var", 0, OPTION_TEXT, OPTION_REPEATS | OPTION_HIDDEN, "NAME=VALUE",
+	"as for run"},
+    END,
+};
+
 const struct option_spec options_cancel[] = {END};
 const struct option_spec options_memory[] = {END};
 const struct option_spec options_doctor[] = {PROFILE, END};

@@ -61,7 +61,8 @@ void mcp_links_close(struct list *links);
 /*
  * Ask all servers what they offer, running the loop until they have told or
  * failed, and add their tools to set.  -1 and *e when a server that is
- * required cannot be had, or two tools have one name.
+ * required cannot be had, or two tools have one name.  set may be NULL: only
+ * for the facts below.
  */
 int mcp_list(struct mcp *m, struct toolset *set, struct error *e);
 

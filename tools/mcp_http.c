@@ -159,10 +159,10 @@ static int
 heard(struct mcp_request *q, struct span message)
 {
 	struct error e;
-	int rc = mcp_heard(q->link, q, message, &e);
+	int rc = mcp_heard(q->link, q->listens ? NULL : q, message, &e);
 
-	if (rc != -1)
-		return rc;
+	if (rc != -1 || q->listens)
+		return rc == 1 && !q->listens;
 	error_wrap(&e, "the server's answer");
 	request_fail(q, &e);
 	return 1;
@@ -182,7 +182,7 @@ heard_stream(struct mcp_request *q, struct span bytes)
 			return;
 	}
 	if (r == SSE_BAD)
-		request_fail(q, &e);
+		request_fail(q, &e); /* nobody hears of a listener's */
 }
 
 static void
@@ -396,6 +396,26 @@ forget(struct mcp_link *l, struct mcp_request *q)
 	text_release(&t);
 }
 
+/*
+ * In the revisions with sessions a server may ask something on a stream that
+ * belongs to no call.  Nothing that it asks is granted unless the agent file
+ * says so, so that only then there is somebody to listen.
+ */
+static void
+ready(struct mcp_link *l)
+{
+	struct mcp_request *q;
+
+	if (mcp_revision_is_stateless(l->revision) ||
+	    l->server->spec->elicitation != MCP_DEFAULTS)
+		return;
+	q = message(l, (struct span){NULL, 0});
+	if (q == NULL)
+		return;
+	q->listens = 1;
+	start_call(q, "GET");
+}
+
 /* --- life --- */
 
 static int
@@ -447,5 +467,6 @@ const struct mcp_transport mcp_http = {
     .forget = forget,
     .drop = drop,
     .stop = stop,
+    .ready = ready,
     .part = part,
 };

@@ -234,6 +234,8 @@ link_ready(struct mcp_link *l)
 	CHECK(l->state == LINK_GREETING);
 	l->state = LINK_READY;
 	loop_timer_stop(&l->timer);
+	if (l->transport->ready != NULL)
+		l->transport->ready(l);
 	for (n = list_first(&l->requests); n != NULL; n = next) {
 		struct mcp_request *q =
 		    container_of(n, struct mcp_request, node);

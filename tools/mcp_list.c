@@ -309,7 +309,7 @@ finish(struct mcp *m, struct toolset *set, struct error *e)
 		struct mcp_server *s = &m->server[i];
 
 		if (s->error.code != ERROR_NONE) {
-			if (missing(s, e) == -1)
+			if (set != NULL && missing(s, e) == -1)
 				return -1;
 			continue;
 		}

@@ -158,6 +158,8 @@ struct mcp_transport {
 	void (*drop)(struct mcp_link *l, struct mcp_request *q);
 	/* Let everything go at once. */
 	void (*stop)(struct mcp_link *l);
+	/* The greeting is over; may be NULL. */
+	void (*ready)(struct mcp_link *l);
 	/* Say good-bye; 1 when link_gone() will be called, 0 for at once. */
 	int (*part)(struct mcp_link *l);
 };
@@ -229,6 +231,7 @@ struct mcp_request {
 	int is_greeting; /* the link's own: need not wait */
 	int is_sent;
 	int is_post; /* a message without an answer */
+	int listens; /* to what the server says of its own accord */
 	unsigned rounds;
 	struct error failure; /* to be told from the loop */
 	struct loop_deferred fails;

@@ -52,7 +52,7 @@ struct command {
 extern const struct option_spec options_run[], options_batch[], options_exec[],
     options_check[], options_mock[], options_bench[], options_show[],
     options_ps[], options_cancel[], options_doctor[], options_log[],
-    options_memory[];
+    options_memory[], options_servers[];
 
 #define COMMAND(name) extern const struct command cmd_##name;
 #include "engine/cmd/commands.def"

@@ -195,6 +195,12 @@ def test_a_changed_tool_is_refused_until_it_is_accepted(
     done = skep.run("run", path, "go")
     assert "there is no tool s__say" in done.out
     assert "s__say is not what was accepted" in done.err
+    listed = json.loads(skep.run("servers", path, "--json").out)
+    assert {t["name"]: t["state"] for t in listed["tools"]} == {
+        "say": "changed", "misbehave": "accepted", "pid": "accepted",
+        "big": "accepted", "env": "accepted"}
+    assert skep.run("servers", path, "accept", "s", "say").status == 0
+    assert skep.run("run", path, "go").out == "said\n"
 
 
 def test_a_server_that_cannot_be_had_stops_everything(ask, peer):

@@ -5,12 +5,12 @@ The clients are installed once, from the lock file in tests/npm, below build/.
 
 import json
 import os
-import shutil
 import subprocess
 
 import pytest
 
 from conftest import REPO, say, script, tool
+from npm import install
 
 SOURCE = REPO / "tests/npm"
 PLACE = REPO / "build/npm"
@@ -35,28 +35,7 @@ SAID = "Gr\u00fc\u00dfe \"an\" alle, \U0001f600 auch dich."
 
 @pytest.fixture(scope="session")
 def clients():
-    for program in ("node", "npm"):
-        assert shutil.which(program), \
-            f"{program} is missing: apt-get install nodejs npm"
-    lock = (SOURCE / "package-lock.json").read_text()
-    installed = PLACE / "installed"
-    if not installed.exists() or installed.read_text() != lock:
-        shutil.rmtree(PLACE, ignore_errors=True)
-        PLACE.mkdir(parents=True)
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(SOURCE / name, PLACE)
-        done = subprocess.run(
-            ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund",
-             "--cache", PLACE / "cache"],
-            cwd=PLACE, capture_output=True, text=True, timeout=300,
-            check=False)
-        if done.returncode != 0 and any(
-                sign in done.stderr for sign in
-                ("ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ETIMEDOUT")):
-            pytest.skip("the npm registry cannot be reached")
-        assert done.returncode == 0, done.stderr
-        shutil.rmtree(PLACE / "cache", ignore_errors=True)
-        installed.write_text(lock)
+    install(SOURCE, PLACE)
     # Modules are looked for beside the script.
     script_text = (SOURCE / "clients.mjs").read_text()
     copy = PLACE / "clients.mjs"
