@@ -17,8 +17,13 @@
 
 #define CPU_PERIOD_US 100000
 
-/* A group with less than this charged to it is as good as a new one. */
-#define REUSE_BYTES_MAX ((uint64_t)1 << 20)
+/*
+ * A group with less than this charged to it is as good as a new one.  Most of
+ * it is no memory at all: every processor that ran in the group holds a charge
+ * of 256 KiB ahead.
+ */
+#define REUSE_BYTES_MIN ((uint64_t)1 << 20)
+#define REUSE_BYTES_MAX ((uint64_t)4 << 20)
 
 int
 cgroup_write(int dir, const char *name, const char *s)
@@ -323,8 +328,13 @@ cgroup_remove(struct cgroup_host *h, struct cgroup *g)
 }
 
 int
-cgroup_reuse(struct cgroup_host *h, struct cgroup *g)
+cgroup_reuse(
+    struct cgroup_host *h, const struct cgroup_limits *l, struct cgroup *g)
 {
+	const uint64_t share = l->memory_bytes / 64;
+	const uint64_t most = share < REUSE_BYTES_MIN   ? REUSE_BYTES_MIN
+			      : share > REUSE_BYTES_MAX ? REUSE_BYTES_MAX
+							: share;
 	struct cgroup_events ev;
 	char text[32];
 
@@ -332,7 +342,7 @@ cgroup_reuse(struct cgroup_host *h, struct cgroup *g)
 	cgroup_events(h, g, &ev);
 	return ev.oom_kills == 0 && ev.pids_denied == 0 &&
 	       watch(h, g, CGROUP_MEMORY_NOW, text, sizeof text) == 0 &&
-	       strtoull(text, NULL, 10) <= REUSE_BYTES_MAX;
+	       strtoull(text, NULL, 10) <= most;
 }
 
 const char *

@@ -120,10 +120,12 @@ void cgroup_kill(const struct cgroup_host *h, const struct cgroup *g);
 int cgroup_remove(struct cgroup_host *h, struct cgroup *g);
 
 /*
- * An emptied group may be used again when nothing is charged to it any more:
- * 1: it was reset (counters included).  0: remove it instead.
+ * An emptied group may be used again when next to nothing is charged to it any
+ * more, measured by its limits l, and it met none of them.  1: it is as good as
+ * new.  0: remove it instead.
  */
-int cgroup_reuse(struct cgroup_host *h, struct cgroup *g);
+int cgroup_reuse(
+    struct cgroup_host *h, const struct cgroup_limits *l, struct cgroup *g);
 
 const char *cgroup_kind_name(enum cgroup_kind k); /* "none" "v1" "v2" */
 

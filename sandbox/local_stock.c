@@ -385,7 +385,8 @@ local_stock_return_cgroup(
 {
 	if (g->name[0] == '\0')
 		return 1;
-	if (p->groups_n < h->stock.groups_max && cgroup_reuse(&h->cgroups, g)) {
+	if (p->groups_n < h->stock.groups_max &&
+	    cgroup_reuse(&h->cgroups, &p->cgroup, g)) {
 		p->group[p->groups_n++] = *g;
 		g->name[0] = '\0';
 		return 1;
