@@ -25,7 +25,8 @@
  * its own, allocates nothing and calls nothing that keeps state.
  */
 
-#define ARGV_MAX (512 * 1024) /* as many as fit; a page is used when touched */
+#define ARGV_MAX (512 * 1024)
+#define ARGV_FEW 2048
 #define STACK_BYTES (64 * 1024)
 #define ALONE_ROUNDS 1000 /* of a millisecond */
 
@@ -42,7 +43,8 @@ struct birth {
 
 /* One command is born at a time: the child needs no stack of its own kind. */
 static _Alignas(64) char child_stack[STACK_BYTES];
-static char *vector[ARGV_MAX + 4];
+static char *few[ARGV_FEW];
+static char **vector = few;
 
 static const char *
 env_value(char *const *envp, const char *name)
@@ -311,6 +313,36 @@ map_texts(const struct init_exec *m, int fd)
 	return text == MAP_FAILED ? NULL : text;
 }
 
+static size_t
+vector_bytes(const struct init_exec *m)
+{
+	return ((size_t)m->argv_n + m->env_n + 2) * sizeof *vector;
+}
+
+/* Room for the pointers to m's texts; few are most often enough. */
+static int
+take_vector(const struct init_exec *m)
+{
+	void *many;
+
+	if (vector_bytes(m) <= sizeof few)
+		return 0;
+	many = mmap(NULL, vector_bytes(m), PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (many == MAP_FAILED)
+		return -1;
+	vector = many;
+	return 0;
+}
+
+static void
+give_vector(const struct init_exec *m)
+{
+	if (vector != few)
+		munmap(vector, vector_bytes(m));
+	vector = few;
+}
+
 /* Fill b from m and its texts; 0, or the errno of why not. */
 static int
 prepare_birth(const struct init_exec *m, struct birth *b, char *text,
@@ -361,7 +393,8 @@ init_serve_exec(struct init *in, const struct init_exec *m, size_t n,
 		b.exec_errno = EAGAIN;
 	else if (in_file && (text = map_texts(m, *fd++)) == NULL)
 		b.exec_errno = ENOMEM;
-	else if (init_act_as(in, &m->as) == -1) /* its terminal is its own */
+	else if (init_act_as(in, &m->as) == -1 || /* its terminal is its own */
+		 take_vector(m) == -1)
 		b.exec_errno = errno;
 	else {
 		b.exec_errno = prepare_birth(
@@ -370,6 +403,7 @@ init_serve_exec(struct init *in, const struct init_exec *m, size_t n,
 			pid = (m->head.flags & EXEC_UNPACK_HERE) != 0
 				  ? fork_unpacker(in, &b)
 				  : give_birth(&b);
+		give_vector(m);
 		if (in_file)
 			munmap(text, m->text_bytes);
 	}

@@ -229,7 +229,9 @@ fill_host(struct local_host *h, const struct sandbox_host_settings *settings,
 	h->profile = pool_take(bytes, NULL);
 	if (h->profile == NULL)
 		return error_set(e, ERROR_FULL, 0, "memory for profiles");
-	memset(h->profile, 0, bytes);
+	for (unsigned i = 0; i < settings->profiles_n; i++)
+		memset(
+		    &h->profile[i], 0, offsetof(struct local_profile, group));
 	for (unsigned i = 0; i < settings->profiles_n; i++) {
 		h->profile[i].profile = settings->profiles[i];
 		if (local_box_fill(h, &h->profile[i], settings, &trees, e) ==
@@ -282,7 +284,7 @@ sandbox_host_new(struct loop *loop, struct zygote *zygote,
 		error_set(e, ERROR_FULL, 0, "memory for sandboxes");
 		return NULL;
 	}
-	memset(h, 0, sizeof *h);
+	memset(h, 0, offsetof(struct local_host, stock.asked));
 	if (sandbox_host_init(&h->base, loop, &local_ops, settings, e) == -1) {
 		pool_give(h);
 		return NULL;

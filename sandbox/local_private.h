@@ -50,7 +50,7 @@ struct local_stock {
 	unsigned netns_n[NETNS_KINDS], coming[NETNS_KINDS];
 	int netns[NETNS_KINDS][STOCK_MAX];
 	unsigned asked_first, asked_n;
-	struct stock_asked asked[STOCK_ASKED_MAX];
+	struct stock_asked asked[STOCK_ASKED_MAX]; /* junk at first */
 };
 
 struct local_profile {
@@ -60,10 +60,11 @@ struct local_profile {
 	struct cgroup_limits cgroup;
 	struct box box;
 	struct seccomp_program program;
-	unsigned groups_n; /* in stock */
-	struct cgroup group[STOCK_MAX];
 	int stages_wanted;
 	unsigned stages_n, stages_coming;
+	unsigned groups_n; /* in stock */
+	/* Junk at first: pages that are not touched cost nothing. */
+	struct cgroup group[STOCK_MAX];
 	struct local_stage stage[STOCK_MAX];
 };
 
@@ -75,7 +76,6 @@ struct local_host {
 	const char *workspace; /* of the caller, kept; or NULL */
 	struct features features;
 	struct cgroup_host cgroups;
-	struct local_stock stock;
 	int given_netns;              /* for the only sandbox, or -1 */
 	struct loop_timer bury_timer; /* groups that are still busy */
 	struct list unsent;           /* struct local: requests */
@@ -84,6 +84,7 @@ struct local_host {
 	uid_t uid_base; /* as root: host uids of sandboxes, by slot */
 	unsigned profiles_n;
 	struct local_profile *profile;
+	struct local_stock stock; /* last: its end is not touched before use */
 };
 
 enum local_phase {

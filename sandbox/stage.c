@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <string.h>
 #include <sys/ipc.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/msg.h>
 #include <sys/sem.h>
@@ -42,8 +43,8 @@ static const char *const writable[] = {"/workspace", "/tmp", "/dev/shm"};
 
 #define COUNT(table) (sizeof(table) / sizeof(table)[0])
 
-/* In the maker: what its stages looked like, and the paths there are. */
-static struct look looks[STAGES_MAX];
+/* In the maker: what its stages looked like; a page is used when touched. */
+static struct look *looks;
 
 /* ------------------------------------------------------------------- build */
 
@@ -252,6 +253,15 @@ stage_make(const struct stage_plan *plan, unsigned number, int self,
 		fd[i] = -1;
 	if (number >= STAGES_MAX)
 		return fault_set(f, EINVAL, "number of a stage", NULL);
+	if (looks == NULL) {
+		void *p = mmap(NULL, STAGES_MAX * sizeof *looks,
+		    PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+		if (p == MAP_FAILED)
+			return fault_at(f, "memory for stages", NULL);
+		looks = p;
+	}
 	if (unshare(CLONE_NEWNS | CLONE_NEWIPC) == -1)
 		return fault_at(f, "unshare for a stage", NULL);
 	fd[STAGE_QUEUES] = open_queues();
@@ -283,8 +293,9 @@ stage_is_clean(const struct box *b, unsigned number, const int fd[STAGE_FDS])
 	struct fault f;
 	struct look now;
 
-	return number < STAGES_MAX && stage_enter(fd, &f) == 0 &&
-	       mounts_unproc(&f) == 0 && look_around(b, &now) == 0 &&
+	return looks != NULL && number < STAGES_MAX &&
+	       stage_enter(fd, &f) == 0 && mounts_unproc(&f) == 0 &&
+	       look_around(b, &now) == 0 &&
 	       memcmp(&now, &looks[number], sizeof now) == 0 &&
 	       has_no_terminal() && has_no_ipc(fd[STAGE_QUEUES]);
 }
