@@ -69,7 +69,11 @@ def test_clinical_checker_notices_one_wrong_line(place):
             (folder / "output/encounters.json").write_bytes(content)
             print(json.dumps({
                 "custom_id": truth["custom_id"], "status": "finished",
-                "run_id": truth["custom_id"], "outputs": [
+                "run_id": truth["custom_id"], "response": {
+                    "output_text": json.dumps({
+                        "encounters": len(truth["encounters"]),
+                        "file": "output/encounters.json",
+                        "checked": True})}, "outputs": [
                     {"path": "output/encounters.json", "bytes": len(content),
                      "sha256": hashlib.sha256(content).hexdigest()}]}),
                   file=results)
@@ -99,3 +103,23 @@ def test_triage_asks_three_agents_and_hands_over(skep, place):
         "agent      billing: finished", "agent      policy: finished",
         "agent      technical: finished"]
     assert "handed to  billing" in lines
+
+
+@pytest.mark.parametrize("api", ["responses", "chat", "messages"])
+def test_codefix_mends_what_its_tests_find(skep, place, api):
+    source = EXAMPLES / "codefix/project/spans.py"
+    before = source.read_bytes()
+    done = subprocess.run(
+        [EXAMPLES / "codefix/run.sh", place / "codefix",
+         "-c", f"model.api={api}"],
+        env=skep.env | {"SKEP": str(SKEP)}, stdout=subprocess.PIPE, text=True)
+    assert done.returncode == 0
+    assert done.stdout.startswith("All seven tests pass. "), done.stdout
+    assert done.stdout.count("\n+") == 4 and done.stdout.count("\n-") == 4
+    mended = place / "codefix/outputs/project"
+    tests = subprocess.run(
+        ["/usr/bin/python3", "-B", "-m", "unittest", "discover",
+         EXAMPLES / "codefix/project/tests"], cwd=mended,
+        env={"PYTHONPATH": str(mended)}, stderr=subprocess.PIPE, text=True)
+    assert tests.returncode == 0 and "Ran 7 tests" in tests.stderr
+    assert source.read_bytes() == before

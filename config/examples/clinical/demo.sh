@@ -15,7 +15,7 @@ rm -rf "$work"
 mkdir -p "$work"
 python3 -B "$example/generate.py" "$work" --records "${2:-200}"
 python3 -B "$example/script.py" >"$work/mock.json"
-cp "$example/agent.json" "$example/instructions.md" "$work"
+cp -R "$example/agent.json" "$example/instructions.md" "$example/skills" "$work"
 
 mock=
 stop_mock() {

@@ -2,7 +2,7 @@
 """Print the scripted model of this example, for `skep mock`.
 
 The script plays a model that looks at the record, writes a splitting program,
-runs it, checks the result by other means, and only then writes the output.
+runs it, checks the result as its skill says, and only then writes the output.
 Each step depends on what the step before printed.  The model knows nothing of
 the record but what its commands read inside the sandbox.
 """
@@ -60,23 +60,12 @@ END
 python3 split.py
 """
 
-CHECK = r"""
-grep -cE '^([=*#]+ ENCOUNTER |Date of service: |Dear colleague,$|ENC\||\[dictated by )' record.txt > headings
-awk -v headings="$(cat headings)" -v last="$(wc -l < record.txt)" '
-    /"first_line"/ { n++; gsub(/[^0-9]/, ""); first = $0 + 0
-                     if (n > 1 && first != end + 1) bad = "a gap at " first }
-    /"date"/       { gsub(/[^0-9]/, ""); if ($0 < date) bad = "not in order"
-                     date = $0 }
-    /"last_line"/  { gsub(/[^0-9]/, ""); end = $0 + 0
-                     if (end <= first) bad = "an empty one at " first }
-    END { if (n != headings) bad = n " encounters, " headings " headings"
-          if (end != last) bad = "the end is missing"
-          print bad ? "check: " bad : "check: ok, " n " encounters" }
-' draft.json
+CHECK = """
+sh .agents/checking-a-split/scripts/check.sh record.txt draft.json
 """
 
 WRITE = r"""
-mv draft.json output/encounters.json && rm headings split.py &&
+mv draft.json output/encounters.json && rm split.py &&
 echo "written: $(grep -c '"date"' output/encounters.json) encounters"
 """
 
@@ -99,17 +88,16 @@ RULES = [
     call(1, "*lines that could be headings*",
          "Several layouts; I write a program that knows each.", SPLIT),
     call(2, "*split into * encounters*",
-         "I count the headings another way and look for gaps.", CHECK),
+         "I check it as $checking-a-split says.", CHECK),
     call(3, "*check: ok*", "That holds.  I write the result.", WRITE),
     {"when": {"turn": 4, "last_output": "*written: *"},
      "set": {"n": {"from": "last_output", "match": "written: ([0-9]+)"}},
-     "reply": [{"text": "The record holds ${n} encounters; they are in "
-                        "output/encounters.json."}],
+     "reply": [{"text": '{"encounters": ${n}, "file": '
+                        '"output/encounters.json", "checked": true}'}],
      "usage": {"input_tokens": 6500, "output_tokens": 30,
                "cached_tokens": 5600}},
     {"when": {},
-     "reply": [{"text": "I give up, because the last command printed "
-                        "something else than I need:\n${last_output}"}]},
+     "reply": [{"text": '{"encounters": 0, "file": "", "checked": false}'}]},
 ]
 
 if __name__ == "__main__":
