@@ -112,6 +112,7 @@ struct errand {
 	unsigned has_started : 1;
 	unsigned call_open : 1;    /* the store knows a model call in flight */
 	unsigned was_surveyed : 1; /* found is what its workspace says */
+	unsigned has_looked : 1;   /* by itself, not through its parent */
 	unsigned is_over : 1;      /* ended; waits for its sandbox to go */
 	unsigned is_changed_known : 1;
 	unsigned compaction_failed : 1; /* it goes on as long as it can */
@@ -225,10 +226,14 @@ int errand_write_prompt(struct errand *er, struct error *e);
 
 /*
  * Must its workspace be there and looked at before the first turn?  Then
- * errand_survey() looks once the sandbox is up, and posts READY or an error.
+ * errand_survey() looks once the sandbox is up, and posts READY or an error;
+ * in MODEL, where a child in its parent's sandbox begins, it calls the model.
  */
 int errand_must_look(const struct errand *er);
 int errand_survey(struct errand *er, struct error *e);
+
+/* Is this the first turn of a child that works where its parent works? */
+int errand_looks_into_parents(const struct errand *er);
 
 /* Where its tools begin, below the root; NULL: there. */
 const char *errand_cwd(const struct errand *er);

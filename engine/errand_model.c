@@ -166,6 +166,12 @@ errand_call_model(struct run *run, struct error *e)
 	    .stream = 1,
 	};
 
+	if (errand_looks_into_parents(er)) { /* and then this again */
+		if (errand_survey(er, e) == 0)
+			return 0;
+		e->code = ERROR_INTERNAL;
+		return -1;
+	}
 	/* The turn before this one is over: so is its memory. */
 	turn_init(&er->turn);
 	arena_release(&er->scratch);

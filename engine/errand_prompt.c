@@ -67,11 +67,20 @@ surveyed(const struct error *error, void *owner)
 		errand_fail(er, error, ERROR_SANDBOX_LOST);
 		return;
 	}
-	er->was_surveyed = 1;
+	er->was_surveyed = er->has_looked = 1;
 	if (errand_write_prompt(er, &e) == -1)
 		errand_fail(er, &e, ERROR_INTERNAL);
-	else
+	else if (run_state(er->run) != RUN_MODEL)
 		run_post(er->run, RUN_EV_READY);
+	else if (errand_call_model(er->run, &e) == -1)
+		errand_fail(er, &e, ERROR_INTERNAL);
+}
+
+int
+errand_looks_into_parents(const struct errand *er)
+{
+	return er->shares_sandbox && !er->has_looked && er->sandbox != NULL &&
+	       role_is_sandboxed(er->role);
 }
 
 int

@@ -21,7 +21,9 @@
  * given a copy: handbook, summary, summaries of rollouts and skills are laid
  * into its workspace as entries of its manifest (memory_manifest()), at
  * memories/, and what it does to that copy is lost with it.  So no run can
- * damage what others remember, and a thousand at once need no locks.
+ * damage what others remember, and a thousand at once need no locks.  What it
+ * was given is what there was when its sandbox was built: in a long batch the
+ * summary may grow on the way, and prompts differ from there on.
  *
  * When a run ends, its rollout -- input, items, how it ended -- is appended
  * (O_APPEND) to sessions/; its id is the run's.  The rest is made in the

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "config/manifest.h"
+#include "config/agent.h"
 #include "engine/base/limits.h"
 #include "engine/survey_private.h"
 #include "sandbox/tree.h"
@@ -35,6 +35,14 @@ is_bookkeeping(const char *path)
 	       strcmp(slash != NULL ? slash + 1 : path, ".git") == 0;
 }
 
+/* A folder of the memory: it grows, and the prompt speaks of it elsewhere. */
+static int
+is_kept(const struct survey *s, const char *path)
+{
+	return s->order.agent->memory.is_on &&
+	       strncmp(path, MEMORY_FOLDER "/", sizeof MEMORY_FOLDER) == 0;
+}
+
 static unsigned
 depth_of(const char *path)
 {
@@ -55,7 +63,9 @@ met(struct tree *t, const struct tree_entry *entry, void *owner)
 		return TREE_PAST;
 	layout_add(&s->layout, span_of(entry->path),
 	    entry->stat.kind == FILE_DIR, description_of(s, entry->path));
-	return depth_of(entry->path) < LAYOUT_DEPTH ? TREE_ON : TREE_PAST;
+	return depth_of(entry->path) < LAYOUT_DEPTH && !is_kept(s, entry->path)
+		   ? TREE_ON
+		   : TREE_PAST;
 }
 
 static void

@@ -1,11 +1,14 @@
 """What the model is told before the conversation begins."""
 
 import hashlib
+import json
+import re
 
 import pytest
 
-from conftest import say, script, tool
+from conftest import say, script
 from fake_model import FakeModel
+from recorder import Recorder
 
 
 def prompts(model):
@@ -207,3 +210,108 @@ def test_tools_begin_in_the_cwd(skep, agent):
                      tools=["exec_command", "apply_patch", "view_image"])
         done = skep.run("run", path, "go")
     assert done.out == "yn/workspace/src\n|/workspace/src/lib\n\n", done
+
+
+def test_a_child_in_its_parent_s_sandbox_sees_what_is_there_now(skep, agent):
+    def answer(turn, request):
+        if request["model"] == "child":
+            return [("text", "seen")]
+        return [[("call", "exec_command", {"cmd": "echo x > made-by-parent"})],
+                [("call", "helper", {"input": "look"})],
+                [("text", "done")]][turn]
+
+    with FakeModel(answer) as model:
+        done = skep.run("run", agent(
+            model.url, tools=["exec_command", "helper"],
+            agents={"helper": {"model": {"name": "child"},
+                               "tools": ["exec_command"],
+                               "sandbox": {"share": True}}}), "go")
+    assert done.status == 0, done.err
+    child = next(r for r in model.requests if r["model"] == "child")
+    assert child["instructions"].endswith(
+        "\n/workspace\n└── made-by-parent  # /workspace/made-by-parent")
+
+
+# --- all three APIs ---
+
+def prompt_in(request):
+    """The instructions, wherever this API has them."""
+    if "instructions" in request:
+        return request["instructions"]
+    if "system" in request:
+        system = request["system"]
+        return system if isinstance(system, str) else "".join(
+            part["text"] for part in system)
+    return request["messages"][0]["content"]
+
+
+def common_prefix(a, b):
+    n = next((i for i, (x, y) in enumerate(zip(a, b)) if x != y), None)
+    return min(len(a), len(b)) if n is None else n
+
+
+@pytest.mark.parametrize("api", ["responses", "chat", "messages"])
+def test_one_agent_with_everything_over(api, skep, mock, agent, batch, tasks):
+    source = skep.home / "skills"
+    (source / "ant").mkdir(parents=True)
+    (source / "ant" / "SKILL.md").write_text(
+        "---\nname: ant\ndescription: Walks.\n---\n# Walk\n")
+    calls = [{"tool": "load_skill", "arguments": {"skill_name": "ant"}},
+             {"tool": "exec_command", "arguments": {
+                 "cmd": "pwd; head -1 /workspace/.agents/ant/SKILL.md"}},
+             {"tool": "apply_patch", "arguments": {
+                 "input": "*** Begin Patch\n*** Add File: new\n+n\n"
+                          "*** End Patch"}}]
+    note = json.dumps({"rollout_slug": "s", "rollout_summary": "did",
+                       "raw_memory": "Tabs."})
+    rules = [
+        say(note, when={"input": "This is the rollout *"}),
+        {"when": {"input": "Bring the memory*", "turn": 0},
+         "reply": [{"tool": "exec_command", "arguments": {
+             "cmd": "echo Tabs. > memories/memory_summary.md"}}]},
+        say("Noted.", when={"input": "Bring the memory*"}),
+        *({"when": {"turn": i}, "reply": [c]} for i, c in enumerate(calls)),
+        say("done")]
+    server = mock(script(*rules))
+    manifest = with_rules("Use tabs.\n", src={"type": "dir", "children": {
+        "a.c": {"type": "file", "content": "x"}}})
+    with Recorder(server.url) as recorder:
+        path = agent(recorder.url, model={"api": api}, memory=True,
+                     cwd="src", skills={"lazy_from": "skills"},
+                     manifest=manifest, tools=["exec_command", "apply_patch"])
+        for name in "one", "two":
+            done = batch(path, tasks([
+                {"custom_id": f"{name}-{i}", "input": f"task {name} {i}"}
+                for i in range(3)], name), "-j", "3")
+            assert done.status == 0, done.err
+    mine = [body for body in recorder.bodies
+            if re.search(rb"task (one|two) \d", body) and
+            b"This is the rollout" not in body]
+    told = [prompt_in(json.loads(body)) for body in mine]
+    assert len(mine) == 2 * 3 * 4
+    first, second = told[:12], told[12:]
+    for batch_of in first, second:
+        assert len({hashlib.sha256(p.encode()).digest()
+                    for p in batch_of}) == 1
+    order = ["You are an agent that", "# Agent instructions\n\nDo as",
+             "# Sandbox capability instructions\n\nShell: ", "Editing: ",
+             "## Skills\n", "- ant: Walks. (file: /workspace/.agents/ant)",
+             "### Lazy loading", "## Memory\n", "Tabs.\n</memory_summary>",
+             "# Workspace instructions\n", "Use tabs.",
+             "# Filesystem\n", "└── src/"]
+    at = [second[0].index(part) for part in order]
+    assert at == sorted(at)
+    assert "## Memory" not in first[0]
+    # A memory that grows leaves what stands before it as it was.
+    assert common_prefix(first[0], second[0]) >= second[0].index("## Memory")
+    # Each turn's request begins like the one before it, byte for byte, as far
+    # as that had come.
+    by_task = {}
+    for body in mine:
+        name = re.search(rb"task (one|two) \d", body)[0]
+        by_task.setdefault(name, []).append(body)
+    for bodies in by_task.values():
+        tail = 200  # what closes the body: settings behind the items
+        for before, after in zip(bodies, bodies[1:]):
+            assert len(after) > len(before)
+            assert common_prefix(before, after) > len(before) - tail
