@@ -23,6 +23,14 @@ break_protocol(struct client_h2 *k, struct http_call *call, uint32_t code,
 /* --- nghttp2's callbacks --- */
 
 static int
+on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, void *user)
+{
+	(void)session;
+	client_h2_of(user)->at_stream = hd->stream_id;
+	return 0;
+}
+
+static int
 on_begin_headers(
     nghttp2_session *session, const nghttp2_frame *frame, void *user)
 {
@@ -204,6 +212,8 @@ client_h2_callbacks(void)
 
 	if (nghttp2_session_callbacks_new(&cb) != 0)
 		return NULL;
+	nghttp2_session_callbacks_set_on_begin_frame_callback(
+	    cb, on_begin_frame);
 	nghttp2_session_callbacks_set_on_begin_headers_callback(
 	    cb, on_begin_headers);
 	nghttp2_session_callbacks_set_on_header_callback(cb, on_header);

@@ -78,23 +78,35 @@ client_h2_fail(
 	client_h2_rest_or_close(k);
 }
 
-/* The whole connection is over; calls that may be sent again are. */
+/*
+ * The whole connection is over; calls that may be sent again are.  Where the
+ * server broke the protocol, that is the fault of the call whose frame it
+ * was: for its neighbours the connection was lost, or one bad answer would
+ * be the end of hundreds.
+ */
 static void
 break_off(struct client_h2 *k, const struct error *e)
 {
 	struct http_connection *c = k->conn;
+	int is_shared = e->code == ERROR_PROTOCOL && c->calls.length > 1;
 	struct list_node *n;
+	struct error lost;
 
+	error_set(&lost, ERROR_CLOSED, 0,
+	    "the connection, which others share, was broken: %s", e->text);
 	connection_close(c);
 	while ((n = list_first(&c->calls)) != NULL) {
 		struct http_call *call =
 		    container_of(n, struct http_call, node);
 
+		int is_guilty =
+		    call->stream_id != 0 && call->stream_id == k->at_stream;
+
 		client_h2_part(k, call);
 		if (call->has_ended && call->held.n == 0)
 			call_end(call, NULL);
 		else
-			call_lost(call, e);
+			call_lost(call, is_shared && !is_guilty ? &lost : e);
 	}
 }
 

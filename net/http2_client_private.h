@@ -17,7 +17,8 @@ struct client_h2 {
 	struct http_connection *conn;
 	struct loop_deferred flush;
 	struct loop_timer ping;
-	int is_closing; /* GOAWAY: no new calls */
+	int is_closing;    /* GOAWAY: no new calls */
+	int32_t at_stream; /* whose frame is being read; 0: the connection's */
 	int was_pinged, was_resumed;
 	struct http_call *telling; /* NULL again when its owner cancels it */
 };

@@ -266,7 +266,8 @@ garbage_ends_the_connection(void **state)
 	net_run_until(&bad.over);
 	net_run_until(&good.over);
 	assert_int_equal(bad.failed, 1);
-	assert_int_equal(bad.failure.error.code, ERROR_PROTOCOL);
+	assert_int_equal(bad.failure.error.code, ERROR_CLOSED); /* shared */
+	assert_non_null(strstr(bad.failure.error.text, "HTTP/2"));
 	assert_int_equal(good.failed, 1);
 	assert_int_equal(ec.gone, 1);
 	asked_release(&bad);
@@ -485,6 +486,58 @@ floods_and_nonsense_from_a_server_end_the_connection(void **state)
 		if (e.error.code !=
 		    (kind == 3 ? ERROR_TIMEOUT : ERROR_PROTOCOL))
 			fail_msg("%d: %s", kind, e.error.text);
+	}
+	free(f);
+}
+
+/* Two calls on one connection, and nonsense in the answer to the first. */
+static void
+a_broken_answer_is_not_the_neighbours_fault(void **state)
+{
+	struct http_origin_settings s = {.http2_unasked = 1};
+	struct frames *f = malloc(sizeof *f);
+	const struct span bytes = {f->bytes, 0};
+	struct span whole = bytes;
+	struct raw_step script[] = {
+	    {RAW_BYTES, "100"},
+	    {RAW_SPAN, (const char *)&whole},
+	    {RAW_STALL, NULL},
+	    {RAW_END, NULL},
+	};
+	struct http_origin *o;
+	struct raw_peer p;
+	struct asked a[2];
+	struct error e;
+
+	(void)state;
+	for (int kind = 0; kind < 2; kind++) {
+		begin(f);
+		if (kind == 0) { /* its own head never ends */
+			frame(f, HEADERS, 0, 1, STATUS_200, 1);
+			for (int i = 0; i < 2000; i++)
+				frame(f, CONTINUATION, 0, 1, "", 0);
+		} else { /* nobody's */
+			for (int i = 0; i < 2000; i++)
+				frame(f, PING, 0, 0, "12345678", 8);
+		}
+		whole.n = f->n;
+		raw_start(&p, script);
+		s.url = span_of(p.url);
+		o = http_origin_new(net_client, &s, &e);
+		for (int i = 0; i < 2; i++) {
+			asked_init(&a[i]);
+			ask(&a[i], o, "GET", "/", NULL);
+		}
+		for (int i = 0; i < 2; i++) {
+			net_run_until(&a[i].over);
+			assert_int_equal(a[i].failed, 1);
+			assert_int_equal(a[i].failure.error.code,
+			    kind == 0 && i == 0 ? ERROR_PROTOCOL
+						: ERROR_CLOSED);
+			asked_release(&a[i]);
+		}
+		http_origin_free(o);
+		raw_stop(&p);
 	}
 	free(f);
 }
@@ -842,6 +895,7 @@ main(void)
 	    TEST(draining_says_goaway_and_lets_streams_end),
 	    TEST(a_server_that_dies_takes_its_streams_with_it),
 	    TEST(floods_and_nonsense_from_a_server_end_the_connection),
+	    TEST(a_broken_answer_is_not_the_neighbours_fault),
 	    TEST(a_bomb_of_header_fields_is_refused),
 	    TEST(a_refused_stream_is_sent_again_and_a_reset_one_is_not),
 	    TEST(floods_from_a_client_end_its_connection_only),
