@@ -38,6 +38,8 @@ static const struct field settings_fields[] = {
 	.preset = 30, .doc = "how long the first signal lets runs go on"},
     {"http_allowed", FIELD_BOOL, AT(http_allowed),
 	.doc = "plain http:// to other hosts than this one"},
+    {"dns_servers", FIELD_TEXT, AT(dns_servers),
+	.doc = "ADDRESS[:PORT],... instead of those of /etc/resolv.conf"},
     {.name = NULL},
 };
 

@@ -28,6 +28,7 @@ struct settings {
 	enum durability durability;
 	double drain_seconds; /* how long the first signal lets runs go on */
 	int http_allowed;     /* plain http:// to other hosts than loopback */
+	const char *dns_servers; /* "127.0.0.1:53,..."; NULL: the system's */
 };
 
 /* Read it; the file's absence is fine.  -1 and complaints. */

@@ -6,6 +6,7 @@
 #include "config/agent.h"
 #include "config/pin.h"
 #include "engine/base/error.h"
+#include "net/dns.h"
 #include "net/http.h"
 #include "net/model_call.h"
 
@@ -91,14 +92,17 @@ settings_of(const struct agent_model *m)
 
 int
 endpoint_open(struct endpoint *ep, struct loop *loop,
-    const struct agent_model *m, int plain_anywhere, unsigned calls_max,
+    const struct agent_model *m, const struct endpoint_settings *set,
     struct error *e)
 {
 	struct model_endpoint_settings s = settings_of(m);
+	struct dns_settings dns = {.servers = set->dns_servers};
 	struct http_client_settings http = {
-	    .calls_max = calls_max + CALLS_SPARE,
-	    .connections_max =
-		calls_max < CONNECTIONS_MAX ? calls_max : CONNECTIONS_MAX,
+	    .calls_max = set->calls_max + CALLS_SPARE,
+	    .connections_max = set->calls_max < CONNECTIONS_MAX
+				   ? set->calls_max
+				   : CONNECTIONS_MAX,
+	    .dns = &dns,
 	};
 
 	if (s.provider == NULL)
@@ -117,7 +121,7 @@ endpoint_open(struct endpoint *ep, struct loop *loop,
 		s.proxy = span_of(m->proxy);
 	s.fields = ep->fields;
 	s.nfields = m->headers_n;
-	s.plain_anywhere = plain_anywhere;
+	s.plain_anywhere = set->plain_anywhere;
 	s.connections_max = http.connections_max;
 	ep->http = http_client_new(loop, &http, e);
 	if (ep->http == NULL)

@@ -26,12 +26,18 @@ struct endpoint {
 	struct http_request_field *fields;
 };
 
+struct endpoint_settings {
+	int plain_anywhere;      /* HTTP without TLS, to any host */
+	unsigned calls_max;      /* model calls in flight at once */
+	const char *dns_servers; /* NULL: the system's */
+};
+
 /*
- * calls_max: model calls in flight at once.  Keeps the agent's model.  -1 and
- * *e: CONFIG, NO_INPUT, MODEL_TLS; then endpoint_close() all the same.
+ * Keeps the agent's model.  -1 and *e: CONFIG, NO_INPUT, MODEL_TLS; then
+ * endpoint_close() all the same.
  */
 int endpoint_open(struct endpoint *ep, struct loop *loop,
-    const struct agent_model *m, int plain_anywhere, unsigned calls_max,
+    const struct agent_model *m, const struct endpoint_settings *settings,
     struct error *e);
 
 /* Would an endpoint for either do for the other as well? */

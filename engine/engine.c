@@ -229,8 +229,12 @@ role_settings_of(const struct engine *en, const struct engine_settings *set,
 {
 	return (struct role_settings){
 	    .loop = en->loop,
-	    .plain_anywhere = set->settings->http_allowed,
-	    .calls_max = limits->models_max,
+	    .endpoint =
+		{
+		    .plain_anywhere = set->settings->http_allowed,
+		    .calls_max = limits->models_max,
+		    .dns_servers = set->settings->dns_servers,
+		},
 	    .runs_max = limits->active_max + limits->children_max,
 	    .state_path = en->state.path,
 	};

@@ -192,8 +192,8 @@ find_endpoint(
 			role->model = set->others[i].model;
 			return 0;
 		}
-	if (endpoint_open(&role->endpoint, set->loop, m, set->plain_anywhere,
-		set->calls_max, e) == -1)
+	if (endpoint_open(&role->endpoint, set->loop, m, &set->endpoint, e) ==
+	    -1)
 		return -1;
 	role->model = role->endpoint.model;
 	return 0;
@@ -228,7 +228,7 @@ role_connect(struct role *role, const struct role_settings *set,
 	    .host = host,
 	    .specs = &role->agent->mcp_servers,
 	    .state_path = set->state_path,
-	    .plain_anywhere = set->plain_anywhere,
+	    .plain_anywhere = set->endpoint.plain_anywhere,
 	    .runs_max = set->runs_max,
 	    .calls_max = set->runs_max * 8 + LIMIT_TOOL_CALLS_PER_TURN,
 	};

@@ -46,8 +46,7 @@ struct role {
 /* What roles are made with. */
 struct role_settings {
 	struct loop *loop;
-	int plain_anywhere;        /* HTTP without TLS, to any host */
-	unsigned calls_max;        /* model calls in flight at once */
+	struct endpoint_settings endpoint;
 	const struct role *others; /* open already: what they have is shared */
 	unsigned others_n;
 	unsigned runs_max; /* that talk to tool servers at once */

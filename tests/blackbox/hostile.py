@@ -203,10 +203,73 @@ def certificate(folder, name="server", san="DNS:localhost,IP:127.0.0.1",
     return cert, key
 
 
-def tls_server(cert, key, maximum=None):
+def dated_certificate(folder, start, end, name="dated"):
+    """A self-signed one for these dates (YYYYMMDDhhmmssZ), by openssl ca."""
+    folder = pathlib.Path(folder)
+    cert, key = folder / f"{name}.crt", folder / f"{name}.key"
+    request = folder / f"{name}.csr"
+    (folder / "index.txt").write_text("")
+    (folder / "serial").write_text("01\n")
+    config = folder / "ca.cnf"
+    config.write_text(f"""
+[ca]
+default_ca = d
+[d]
+database = {folder}/index.txt
+serial = {folder}/serial
+new_certs_dir = {folder}
+default_md = sha256
+policy = p
+x509_extensions = v
+[p]
+commonName = supplied
+[v]
+subjectAltName = DNS:localhost,IP:127.0.0.1
+basicConstraints = CA:true
+""")
+    quiet = {"check": True, "stdout": subprocess.DEVNULL,
+             "stderr": subprocess.DEVNULL}
+    subprocess.run(["openssl", "req", "-new", "-nodes", "-newkey", "ec",
+                    "-pkeyopt", "ec_paramgen_curve:prime256v1", "-subj",
+                    f"/CN={name}", "-keyout", key, "-out", request], **quiet)
+    subprocess.run(["openssl", "ca", "-batch", "-selfsign", "-config", config,
+                    "-keyfile", key, "-in", request, "-out", cert, "-notext",
+                    "-startdate", start, "-enddate", end], **quiet)
+    return cert, key
+
+
+def chained_certificate(folder, depth):
+    """(root, chain of so many below it with the server's first, key)."""
+    folder = pathlib.Path(folder)
+    quiet = {"check": True, "stdout": subprocess.DEVNULL,
+             "stderr": subprocess.DEVNULL}
+    root, key = certificate(folder, "root", san=None)
+    above, chain = root, []
+    for level in range(depth, 0, -1):
+        request, cert = folder / "level.csr", folder / f"level{level}.crt"
+        extensions = folder / "level.ext"
+        extensions.write_text(
+            "subjectAltName=DNS:localhost,IP:127.0.0.1\n" if level == 1
+            else "basicConstraints=critical,CA:true\n")
+        subprocess.run(["openssl", "req", "-new", "-key", key, "-subj",
+                        f"/CN=level {level}", "-out", request], **quiet)
+        subprocess.run(["openssl", "x509", "-req", "-in", request, "-CA",
+                        above, "-CAkey", key, "-set_serial", str(level),
+                        "-days", "2", "-extfile", extensions, "-out", cert],
+                       **quiet)
+        above = cert
+        chain.insert(0, cert.read_text())
+    whole = folder / "chain.pem"
+    whole.write_text("".join(chain))
+    return root, whole, key
+
+
+def tls_server(cert, key, maximum=None, alpn=None):
     """An SSLContext for Hostile(tls=...)."""
     settings = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     settings.load_cert_chain(cert, key)
+    if alpn:
+        settings.set_alpn_protocols(alpn)
     if maximum is not None:
         settings.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
         settings.maximum_version = maximum

@@ -70,10 +70,10 @@ def test_a_server_that_restarts_loses_no_run(skep, agent, tasks):
     model = {"retry": {"attempts": 30, "base_ms": 50, "max_ms": 500}}
     server = Mock(skep, slow, "--listen", listen)
     running = skep.start("batch", agent(server, model=model),
-                         tasks(lines(300)), "-j", "300",
+                         tasks(lines(500)), "-j", "500",
                          "--state", skep.state)
     assert wait_until(
-        lambda: server.stats()["in_flight"]["now"] >= 200, 20)
+        lambda: server.stats()["in_flight"]["now"] >= 400, 20)
     server.process.send_signal(signal.SIGKILL)
     server.process.wait()
     time.sleep(0.3)
@@ -81,7 +81,7 @@ def test_a_server_that_restarts_loses_no_run(skep, agent, tasks):
     out, err = running.communicate(timeout=60)
     results = [json.loads(line) for line in out.splitlines()]
     assert running.returncode == 0, err
-    assert len(results) == 300
+    assert len(results) == 500
     assert {r["status"] for r in results} == {"finished"}
 
 
