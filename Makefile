@@ -67,7 +67,8 @@ LINK := $(CC) $(LDFLAGS) $(if $(filter 1,$(STATIC)),-static-pie \
 # A folder is a layer; sources are whatever stands in it.
 SRC     := $(wildcard engine/base/*.c net/*.c config/*.c sandbox/*.c tools/*.c \
              engine/*.c engine/cmd/*.c engine/mock/*.c)
-TEXT    := $(wildcard engine/*.txt config/*.txt tools/*.txt tools/*.json)
+TEXT    := $(wildcard engine/*.txt config/*.txt sandbox/*.txt tools/*.txt \
+             tools/*.json)
 LIB     := $(B)/skep.a
 TESTS   := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
 FAKES   := $(patsubst %.c,$(B)/%.o,$(filter-out tests/unit/test_%,\

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "config/budget.h"
+#include "config/git_host.h"
 #include "config/manifest.h"
 #include "config/mcp_spec.h"
 #include "config/memory.h"
@@ -120,6 +121,8 @@ struct agent {
 	struct span base_instructions;   /* p == NULL: ours; n == 0: none */
 	struct span answer_schema;       /* JSON Schema; or n == 0 */
 	const struct manifest *manifest; /* NULL: an empty workspace */
+	const struct git_host *git_hosts;
+	unsigned git_hosts_n;
 	const char *cwd; /* below the root of the workspace; NULL: the root */
 	const char *run_as; /* of the manifest's users; NULL: the profile's */
 	int agents_md;      /* AGENTS.md files go into the prompt */

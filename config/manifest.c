@@ -159,3 +159,12 @@ manifest_load(struct arena *arena, const char *path, struct complaints *c)
 	source_release(&s);
 	return c->n == before ? m : NULL;
 }
+
+int
+manifest_has(const struct manifest *m, enum entry_type type)
+{
+	for (unsigned i = 0; m != NULL && i < m->entries_n; i++)
+		if (m->entries[i].type == type)
+			return 1;
+	return 0;
+}

@@ -82,7 +82,8 @@ struct manifest_entry {
 	const char *folder;  /* absolute: src is relative to it */
 	struct manifest_git git;
 	struct manifest_archive archive;
-	int at; /* its key's token, while it is read */
+	int is_tasks; /* a task line has it, not the agent */
+	int at;       /* its key's token, while it is read */
 };
 
 /*
@@ -156,6 +157,9 @@ const struct manifest *manifest_merge(struct arena *arena,
  */
 const struct manifest *manifest_expand(struct arena *arena,
     const struct manifest *m, const struct vars *vars, struct error *e);
+
+/* Has a manifest, which may be NULL, an entry of this type? */
+int manifest_has(const struct manifest *m, enum entry_type type);
 
 /* Does a manifest, which may be NULL, make a user of this name? */
 int manifest_has_user(const struct manifest *m, const char *name);

@@ -322,6 +322,7 @@ manifest_entry_read(struct table_reader *r, int v, struct manifest_entry *out)
 	    json_type(r->doc, json_get(r->doc, v, "permissions")) == JSON_NULL)
 		w.entry.mode = MANIFEST_MODE_DEFAULT;
 	w.entry.type = type;
+	w.entry.is_tasks = r->untrusted;
 	if (w.is_dir != -1 && w.is_dir != entry_type_is_folder(type))
 		return table_complain(r, json_get(r->doc, v, "is_dir"),
 		    "does not fit the type; leave it out");

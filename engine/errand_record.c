@@ -218,6 +218,8 @@ record_end(struct errand *er, enum run_state to, int64_t now)
 	if (er->sandbox != NULL && run_has_sandbox(er->run)) {
 		sandbox_facts(er->sandbox, &facts);
 		er->result.sandbox = &facts;
+		er->result.commits_n =
+		    sandbox_commits(er->sandbox, &er->result.commits);
 	}
 	text_init(&line, POOL_BLOCK_MAX - 1);
 	result_write(&er->result, &line);

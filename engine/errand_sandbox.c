@@ -96,6 +96,7 @@ errand_build_sandbox(struct run *run, struct error *e)
 	    .layered = er->role->agent->sandbox.workspace == WORKSPACE_LAYERED,
 	    .remembers = er->role->agent->sandbox.changes,
 	    .run_as = er->role->agent->run_as,
+	    .remotes = er->role->remotes,
 	    .label = er->id,
 	};
 

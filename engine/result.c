@@ -179,6 +179,20 @@ put_sandbox(struct json_writer *w, const struct sandbox_facts *f)
 	json_write_end(w);
 }
 
+/* Which commits the git_repo entries of the manifest came to. */
+static void
+put_commits(struct json_writer *w, const struct result *r)
+{
+	json_put_array(w, "repositories");
+	for (unsigned i = 0; i < r->commits_n; i++) {
+		json_write_object(w);
+		json_put_str(w, "path", r->commits[i].path);
+		json_put_str(w, "commit", r->commits[i].commit);
+		json_write_end(w);
+	}
+	json_write_end(w);
+}
+
 static void
 put_evidence(struct json_writer *w, const struct result *r)
 {
@@ -194,6 +208,8 @@ put_evidence(struct json_writer *w, const struct result *r)
 		json_put_span(w, "request_id", r->request_id);
 	json_put_uint(w, "attempts", r->attempts);
 	put_sandbox(w, r->sandbox);
+	if (r->commits_n > 0)
+		put_commits(w, r);
 	json_write_end(w);
 }
 

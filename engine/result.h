@@ -57,10 +57,12 @@ struct result {
 	const char *agent, *agent_digest, *task_digest;
 	const char *handed_to; /* who has it now; NULL: agent */
 	const char *profile, *profile_digest;
-	const struct sandbox_facts *sandbox; /* NULL: there was none */
-	struct span model;                   /* which one answered */
-	struct span request_id;              /* of its last answer */
-	uint64_t attempts;                   /* how often the run began */
+	const struct sandbox_facts *sandbox;  /* NULL: there was none */
+	const struct sandbox_commit *commits; /* what it was fetched from */
+	unsigned commits_n;
+	struct span model;      /* which one answered */
+	struct span request_id; /* of its last answer */
+	uint64_t attempts;      /* how often the run began */
 };
 
 /* Append the line, without a newline. */

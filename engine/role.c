@@ -15,6 +15,7 @@
 #define ROLE_MAX (64 * MIB)
 #include "engine/prompt.h"
 #include "net/json.h"
+#include "sandbox/git_remote.h"
 
 static int
 hex_digit(char c)
@@ -45,6 +46,26 @@ copy_outputs(struct role *role, struct error *e)
 	for (unsigned i = 0; i < declared->n; i++)
 		role->outputs[i] = declared->at[i];
 	return 0;
+}
+
+/* The servers that its workspaces may be fetched from. */
+static int
+open_remotes(
+    struct role *role, const struct role_settings *set, struct error *e)
+{
+	const struct agent *a = role->agent;
+	struct git_remotes_settings with = {
+	    .loop = set->loop,
+	    .hosts = a->git_hosts,
+	    .hosts_n = a->git_hosts_n,
+	    .manifest = a->manifest,
+	    .plain_anywhere = set->endpoint.plain_anywhere,
+	};
+
+	if (a->git_hosts_n == 0 && !manifest_has(a->manifest, ENTRY_GIT_REPO))
+		return 0;
+	role->remotes = git_remotes_new(&with, e);
+	return role->remotes != NULL ? 0 : -1;
 }
 
 static struct subagent_offer
@@ -208,6 +229,7 @@ role_open(struct role *role, const struct agent *agent,
 	digest_of_text(agent->digest, &role->digest);
 	profile_digest(agent->sandbox.profile, role->profile_digest);
 	if (find_endpoint(role, set, e) == -1 ||
+	    open_remotes(role, set, e) == -1 ||
 	    environment_secrets_open(&role->secrets, agent->manifest, e) ==
 		-1 ||
 	    copy_outputs(role, e) == -1)
@@ -251,6 +273,8 @@ role_disconnect(struct role *role)
 void
 role_close(struct role *role)
 {
+	git_remotes_free(role->remotes);
+	role->remotes = NULL;
 	endpoint_close(&role->endpoint);
 	environment_secrets_release(&role->secrets);
 	free(role->outputs);

@@ -37,8 +37,9 @@ struct role {
 	struct mcp *mcp;                    /* its tool servers, or NULL */
 	const char **outputs;               /* declared; NULL-terminated */
 	struct environment_secrets secrets; /* of its manifest */
-	struct arena arena;   /* of what is made for this agent alone */
-	struct memory memory; /* that its runs are shown, if any */
+	struct arena arena;          /* of what is made for this agent alone */
+	struct memory memory;        /* that its runs are shown, if any */
+	struct git_remotes *remotes; /* NULL: it fetches nothing */
 	/* The prompt of its runs where it is the same for all; or n == 0. */
 	struct text prompt;
 };

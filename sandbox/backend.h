@@ -90,6 +90,9 @@ struct sandbox {
 	char label[40];
 	char failed_step[156];
 	int64_t filled_ns;
+	const struct git_remotes *remotes;
+	unsigned commits_n;
+	struct sandbox_commit commit[SANDBOX_COMMITS_MAX];
 };
 
 enum file_verb {
@@ -173,6 +176,10 @@ void sandbox_host_release(struct sandbox_host *host);
 struct sandbox *sandbox_create_filling(struct sandbox_host *host,
     const struct sandbox_spec *spec, const char *folder,
     const struct sandbox_ops *ops, void *owner, struct error *e);
+
+/* While it is filled: an entry was made from this commit. */
+void sandbox_add_commit(
+    struct sandbox *sb, const char *path, struct span commit);
 
 /* The sandbox stands. */
 void sandbox_made(struct sandbox *sb);

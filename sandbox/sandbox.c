@@ -138,6 +138,7 @@ new_sandbox(struct sandbox_host *host, const struct sandbox_spec *spec,
 	sb->id = ++host->next_id;
 	sb->profile = spec->profile;
 	sb->manifest = spec->manifest;
+	sb->remotes = spec->remotes;
 	sb->ops = ops;
 	sb->owner = owner;
 	list_init(&sb->execs);
@@ -289,6 +290,29 @@ sandbox_act_as(struct sandbox *sb, const char *user, struct error *e)
 }
 
 void
+sandbox_add_commit(struct sandbox *sb, const char *path, struct span commit)
+{
+	struct sandbox_commit *c = &sb->commit[sb->commits_n];
+	size_t n =
+	    commit.n < sizeof c->commit ? commit.n : sizeof c->commit - 1;
+
+	CHECK_OBJ(sb, SANDBOX_MAGIC);
+	CHECK(sb->commits_n < SANDBOX_COMMITS_MAX);
+	c->path = path;
+	memcpy(c->commit, commit.p, n);
+	c->commit[n] = '\0';
+	sb->commits_n++;
+}
+
+unsigned
+sandbox_commits(const struct sandbox *sb, const struct sandbox_commit **out)
+{
+	CHECK_OBJ(sb, SANDBOX_MAGIC);
+	*out = sb->commit;
+	return sb->commits_n;
+}
+
+void
 sandbox_facts(const struct sandbox *sb, struct sandbox_facts *out)
 {
 	CHECK_OBJ(sb, SANDBOX_MAGIC);
@@ -363,8 +387,8 @@ sandbox_made(struct sandbox *sb)
 		filled(NULL, 0, sb);
 		return;
 	}
-	sb->filling =
-	    workspace_start(sb->host->loop, sb, sb->manifest, filled, sb, &e);
+	sb->filling = workspace_start(
+	    sb->host->loop, sb, sb->manifest, sb->remotes, filled, sb, &e);
 	if (sb->filling == NULL)
 		filled(&e, 0, sb);
 }

@@ -30,6 +30,7 @@
 #include "engine/base/hash.h"
 #include "engine/base/span.h"
 
+struct git_remotes;
 struct loop;
 struct manifest;
 struct profile;
@@ -100,17 +101,18 @@ unsigned sandbox_host_live(const struct sandbox_host *host);
 /* --------------------------------------------------------------- sandbox */
 
 struct sandbox_spec {
-	const struct profile *profile;   /* one of the host's */
-	const struct manifest *manifest; /* NULL: an empty workspace; kept
+	const struct profile *profile;     /* one of the host's */
+	const struct manifest *manifest;   /* NULL: an empty workspace; kept
 					    until created() */
-	const char *run_as;              /* one of the manifest's users, who
+	const char *run_as;                /* one of the manifest's users, who
 					    commands and verbs act as; NULL:
 					    the profile's user.  users.h */
-	int layered;                     /* where possible: begin on top of a
+	int layered;                       /* where possible: begin on top of a
 					    layer instead of with a copy */
-	int remembers;                   /* what was there at first, so that
+	int remembers;                     /* what was there at first, so that
 					    changes can be found: changes.h */
-	const char *label;               /* a run's id, for traces; copied */
+	const struct git_remotes *remotes; /* for git_repo entries; likewise */
+	const char *label;                 /* a run's id, for traces; copied */
 };
 
 struct sandbox_ops {
@@ -150,6 +152,15 @@ const char *sandbox_failed_step(const struct sandbox *sb);
  * SANDBOX_UNAVAILABLE where only root could map it.
  */
 int sandbox_act_as(struct sandbox *sb, const char *user, struct error *e);
+
+/* What the git_repo entries of its manifest came to; for results. */
+#define SANDBOX_COMMITS_MAX 16
+struct sandbox_commit {
+	const char *path; /* the manifest's */
+	char commit[65];
+};
+unsigned sandbox_commits(
+    const struct sandbox *sb, const struct sandbox_commit **out);
 
 /* What was really built: for results. */
 struct sandbox_facts {

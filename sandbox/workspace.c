@@ -6,6 +6,7 @@
 #include "engine/base/check.h"
 #include "engine/base/os.h"
 #include "engine/base/pool.h"
+#include "sandbox/backend.h"
 #include "sandbox/workspace_private.h"
 
 /*
@@ -34,6 +35,7 @@ end(struct workspace *w)
 	for (; w->depth > 0; w->depth--)
 		os->close(w->level[w->depth].fd);
 	exec_free(w->program);
+	workspace_git_end(w);
 	arena_release(&w->arena);
 	w->magic = 0;
 	pool_give(w);
@@ -51,6 +53,23 @@ workspace_fail(
 	w->failed = 1;
 	return error_set(&w->error, ERROR_MANIFEST, os_errno,
 	    "manifest entry %s: %s %s", entry->path, what, path);
+}
+
+int
+workspace_fail_as_told(struct workspace *w)
+{
+	w->failed = 1;
+	error_wrap(
+	    &w->error, "manifest entry %s", w->m->entries[w->entry].path);
+	if (w->error.code != ERROR_SANDBOX_LOST)
+		w->error.code = ERROR_MANIFEST;
+	return -1;
+}
+
+void
+workspace_found_commit(struct workspace *w, struct span commit)
+{
+	sandbox_add_commit(w->sb, w->m->entries[w->entry].path, commit);
 }
 
 static void
@@ -224,7 +243,7 @@ start_entry(struct workspace *w)
 	case ENTRY_LOCAL_DIR:
 		return workspace_local_dir(w, entry);
 	case ENTRY_GIT_REPO:
-		return workspace_fail(w, 0, "cannot be made yet:", entry->path);
+		return workspace_git(w, entry);
 	case ENTRY_ARCHIVE:
 		return workspace_archive(w, entry);
 	case ENTRY_TYPES:
@@ -304,7 +323,8 @@ run(struct loop_deferred *d)
 
 struct workspace *
 workspace_start(struct loop *loop, struct sandbox *sb, const struct manifest *m,
-    workspace_done_fn *done, void *owner, struct error *e)
+    const struct git_remotes *remotes, workspace_done_fn *done, void *owner,
+    struct error *e)
 {
 	struct workspace *w = pool_take(sizeof *w, NULL);
 
@@ -316,6 +336,7 @@ workspace_start(struct loop *loop, struct sandbox *sb, const struct manifest *m,
 	w->magic = WORKSPACE_MAGIC;
 	w->sb = sb;
 	w->m = m;
+	w->remotes = remotes;
 	w->done = done;
 	w->owner = owner;
 	w->file = -1;

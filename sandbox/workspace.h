@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 struct error;
+struct git_remotes;
 struct loop;
 struct manifest;
 struct sandbox;
@@ -25,10 +26,13 @@ struct workspace;
 typedef void workspace_done_fn(
     const struct error *error, int64_t last_change_ns, void *owner);
 
-/* Keeps m until done; the workspace object ends when done returns. */
+/*
+ * Keeps m and remotes, which may be NULL when nothing is to be fetched, until
+ * done; the workspace object ends when done returns.
+ */
 struct workspace *workspace_start(struct loop *loop, struct sandbox *sb,
-    const struct manifest *m, workspace_done_fn *done, void *owner,
-    struct error *e);
+    const struct manifest *m, const struct git_remotes *remotes,
+    workspace_done_fn *done, void *owner, struct error *e);
 
 void workspace_cancel(struct workspace *w); /* NULL is fine */
 

@@ -4,7 +4,7 @@
 /*
  * What the files of a workspace's filling share: workspace.c (the order of
  * things), workspace_host.c (sources of the host), workspace_program.c (what
- * a program in the sandbox does), workspace_archive.c.
+ * a program in the sandbox does), workspace_archive.c, workspace_git.c.
  */
 
 #include <sys/stat.h>
@@ -59,6 +59,11 @@ struct workspace {
 
 	/* A program at work for the entry; nothing else is started then. */
 	struct exec *program;
+	size_t (*program_output)(
+	    struct exec *x, int stream, struct span s, void *owner);
+	void (*program_writable)(struct exec *x, void *owner);
+	const struct git_remotes *remotes;
+	struct workspace_git *git; /* a fetch under way */
 	void (*program_done)(
 	    struct workspace *w, const struct exec_report *report);
 	char slice[SANDBOX_SLICE];
@@ -70,6 +75,8 @@ struct workspace {
  */
 int workspace_fail(
     struct workspace *w, int os_errno, const char *what, const char *path);
+/* The same with what w->error says already. */
+int workspace_fail_as_told(struct workspace *w);
 
 /* Count a verb that was started; -1 when op is NULL. */
 int workspace_started(struct workspace *w, struct file_op *op);
@@ -95,6 +102,11 @@ int workspace_close_source(struct workspace *w);
  */
 int workspace_run(struct workspace *w, struct exec_spec *spec,
     void (*done)(struct workspace *w, const struct exec_report *report));
+/* The same, but what it writes goes to output as in struct exec_ops. */
+int workspace_run_talking(struct workspace *w, struct exec_spec *spec,
+    void (*done)(struct workspace *w, const struct exec_report *report),
+    size_t (*output)(struct exec *x, int stream, struct span s, void *owner),
+    void (*writable)(struct exec *x, void *owner));
 /* What it wrote to stream 1 or 2, as far as it was kept at the head. */
 struct span workspace_output(const struct workspace *w, int stream);
 /* Say how it ended, when that was not its own doing; -1 then. */
@@ -103,5 +115,11 @@ int workspace_check_end(
 
 /* workspace_archive.c */
 int workspace_archive(struct workspace *w, const struct manifest_entry *entry);
+
+/* workspace_git.c */
+int workspace_git(struct workspace *w, const struct manifest_entry *entry);
+void workspace_git_end(struct workspace *w);
+/* The entry at hand was made from this commit. */
+void workspace_found_commit(struct workspace *w, struct span commit);
 
 #endif

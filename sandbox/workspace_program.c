@@ -26,10 +26,28 @@ ended(struct exec *x, const struct exec_report *report, void *owner)
 	loop_defer(&w->next);
 }
 
-static const struct exec_ops ops = {.done = ended};
+static size_t
+output(struct exec *x, int stream, struct span s, void *owner)
+{
+	struct workspace *w = owner;
 
-int
-workspace_run(struct workspace *w, struct exec_spec *spec,
+	return w->program_output(x, stream, s, owner);
+}
+
+static void
+writable(struct exec *x, void *owner)
+{
+	struct workspace *w = owner;
+
+	w->program_writable(x, owner);
+}
+
+static const struct exec_ops kept_ops = {.done = ended};
+static const struct exec_ops talking_ops = {
+    .output = output, .writable = writable, .done = ended};
+
+static int
+start(struct workspace *w, struct exec_spec *spec, const struct exec_ops *ops,
     void (*done)(struct workspace *w, const struct exec_report *report))
 {
 	const struct users *users = &w->sb->users;
@@ -37,13 +55,27 @@ workspace_run(struct workspace *w, struct exec_spec *spec,
 	spec->user = users->is_single ? NULL : users->user[0].name;
 	if (spec->kept_max == 0)
 		spec->kept_max = KEPT;
-	w->program = exec_start(w->sb, spec, &ops, w, &w->error);
+	w->program = exec_start(w->sb, spec, ops, w, &w->error);
 	w->program_done = done;
-	if (w->program != NULL)
-		return 0;
-	w->failed = 1;
-	return error_wrap(
-	    &w->error, "manifest entry %s", w->m->entries[w->entry].path);
+	return w->program != NULL ? 0 : workspace_fail_as_told(w);
+}
+
+int
+workspace_run(struct workspace *w, struct exec_spec *spec,
+    void (*done)(struct workspace *w, const struct exec_report *report))
+{
+	return start(w, spec, &kept_ops, done);
+}
+
+int
+workspace_run_talking(struct workspace *w, struct exec_spec *spec,
+    void (*done)(struct workspace *w, const struct exec_report *report),
+    size_t (*said)(struct exec *x, int stream, struct span s, void *owner),
+    void (*room)(struct exec *x, void *owner))
+{
+	w->program_output = said;
+	w->program_writable = room;
+	return start(w, spec, &talking_ops, done);
 }
 
 struct span

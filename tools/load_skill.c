@@ -96,7 +96,7 @@ looked(struct file_op *op, const struct file_result *r, void *owner)
 		return;
 	}
 	l->copy = workspace_start(
-	    l->call->box->tools->loop, sb, &l->manifest, copied, l, &e);
+	    l->call->box->tools->loop, sb, &l->manifest, NULL, copied, l, &e);
 	if (l->copy == NULL)
 		fail(l, e.text);
 }

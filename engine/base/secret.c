@@ -36,9 +36,9 @@ take_pages(struct secret *s, size_t n, struct error *e)
 	return 0;
 }
 
-/* The bytes of value become *s; what names their source in error texts. */
-static int
-keep(struct secret *s, struct span value, const char *what, struct error *e)
+int
+secret_from_span(
+    struct secret *s, struct span value, const char *what, struct error *e)
 {
 	*s = (struct secret){.n = 0};
 	if (value.n == 0)
@@ -65,7 +65,7 @@ secret_from_env(struct secret *s, const char *name, struct error *e)
 		return error_set(e, ERROR_CONFIG, 0,
 		    "environment variable %s is not set; export it first",
 		    name);
-	return keep(s, span_of(value), name, e);
+	return secret_from_span(s, span_of(value), name, e);
 }
 
 /* Fill p[n] from fd; bytes read, or -1 with errno. */
@@ -103,7 +103,8 @@ read_secret(struct secret *s, int fd, const char *path, struct error *e)
 	else {
 		if (n > 0 && raw.bytes[n - 1] == '\n')
 			n--;
-		rc = keep(s, (struct span){raw.bytes, (size_t)n}, path, e);
+		rc = secret_from_span(
+		    s, (struct span){raw.bytes, (size_t)n}, path, e);
 	}
 	secret_release(&raw);
 	return rc;

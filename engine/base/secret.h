@@ -27,6 +27,10 @@ struct secret {
 int secret_from_env(struct secret *s, const char *name, struct error *e);
 int secret_from_file(struct secret *s, const char *path, struct error *e);
 
+/* A copy of value, whose owner wipes it; what names it in error texts. */
+int secret_from_span(
+    struct secret *s, struct span value, const char *what, struct error *e);
+
 /* Wipe and free; safe on a zeroed secret. */
 void secret_release(struct secret *s);
 
