@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """One sandboxed command, beside the tools people use for it.
 
-Whichever of bubblewrap, nsjail, isolate, crun and docker are installed run a
-static `true`, two at a time, in interleaved rounds, next to `skep exec`, to
-posix_spawn without any sandbox, and to `skep bench lifecycle`: create a
-sandbox, run one command in it, remove it, as a running engine does.  CPU is the whole machine's (/proc/stat), as
-daemons and kernel workers do not show in a process's own account: measure on
-an otherwise idle machine.
+Whichever of bubblewrap, nsjail, isolate, firejail, crun, runc, podman and
+docker are installed (compare_tools.py) run a static `true`, two at a time, in
+interleaved rounds, next to `skep exec`, to posix_spawn without any sandbox, and
+to `skep bench lifecycle`: create a sandbox, run one command in it, remove it,
+as a running engine does.  A second table has the same command in a sandbox that
+lives already: `skep bench exec` and docker exec.  CPU is the whole machine's
+(/proc/stat), as daemons and kernel workers do not show in a process's own
+account: measure on an otherwise idle machine.
 
 Each line gives the rate, CPU and p50 time of one, and the ratios to skep of
 the same round: minimum, median, maximum.
@@ -24,86 +26,35 @@ import sys
 import tempfile
 import time
 
+from compare_tools import (LIVE_TOOLS, NAMED, TOOLS, docker_daemon,
+                           groups_as_before, leave_hybrid)
+
 ENGINE = "skep"  # the row that the ratios are to
 REPO = pathlib.Path(__file__).resolve().parents[1]
 TRUE_C = "int main(void) { return 0; }\n"
-MOUNTS = ["/usr", "/bin", "/lib", "/lib64"]
+PAUSE_C = "#include <unistd.h>\nint main(void) { pause(); return 0; }\n"
 
 
-def mounts(option):
-    """The read-only system folders, as this tool wants them said."""
-    return [word for m in MOUNTS if os.path.exists(m)
-            for word in option(m)]
-
-
-def bubblewrap(work):
-    return ["bwrap", "--unshare-all", "--die-with-parent", "--proc", "/proc",
-            "--dev", "/dev", "--tmpfs", "/tmp", "--bind", work / "space",
-            "/workspace", "--chdir", "/workspace",
-            *mounts(lambda m: ["--ro-bind", m, m]),
-            "--ro-bind", work / "true", "/true", "/true"]
-
-
-def nsjail(work):
-    return ["nsjail", "-Mo", "-Q", "--user", "99999", "--group", "99999",
-            "--bindmount", f"{work / 'space'}:/workspace",
-            "--tmpfsmount", "/tmp", "--cwd", "/workspace",
-            *mounts(lambda m: ["--bindmount_ro", m]),
-            "--bindmount_ro", f"{work / 'true'}:/true", "--", "/true"]
-
-
-def isolate(work):
-    return ["isolate", "--run", f"--dir=/opt={work}", "--silent", "--",
-            "/opt/true"]
-
-
-def crun(work):
-    """A bundle with the same mounts; its own state folder."""
-    bundle = work / "bundle"
-    root = bundle / "rootfs"
-    root.mkdir(parents=True, exist_ok=True)
-    shutil.copy(work / "true", root / "true")
-    subprocess.run(["crun", "spec"], cwd=bundle, check=False,
-                   stdout=subprocess.DEVNULL)
-    spec = json.loads((bundle / "config.json").read_text())
-    spec["process"]["terminal"] = False
-    spec["process"]["args"] = ["/true"]
-    spec["root"] = {"path": "rootfs", "readonly": True}
-    (bundle / "config.json").write_text(json.dumps(spec))
-    return ["crun", "--root", work / "crun", "run", "--bundle", bundle]
-
-
-def docker(work):
-    (work / "Dockerfile").write_text("FROM scratch\nCOPY true /true\n")
-    subprocess.run(["docker", "build", "-q", "-t", "skep-compare", work],
-                   check=True, stdout=subprocess.DEVNULL,
-                   stderr=subprocess.DEVNULL)
-    return ["docker", "run", "--rm", "--network", "none", "skep-compare",
-            "/true"]
-
-
-# name, program that must be installed, command line
-TOOLS = [
-    ("bubblewrap", "bwrap", bubblewrap),
-    ("nsjail", "nsjail", nsjail),
-    ("isolate", "isolate", isolate),
-    ("crun", "crun", crun),
-    ("docker", "docker", docker),
-]
+def line(name, words, number):
+    """The command line of one call."""
+    unique = [f"compare-{os.getpid()}-{number}"] if name in NAMED else []
+    return [str(w) for w in words] + unique
 
 
 def works(name, words):
     """Does it run here at all?  Says why not on standard error."""
+    reason = None
     try:
-        done = subprocess.run(words, stdin=subprocess.DEVNULL, timeout=60,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    except (OSError, subprocess.TimeoutExpired) as e:
-        print(f"compare: {name} left out: {e}", file=sys.stderr)
-        return False
-    if done.returncode != 0:
-        reason = done.stderr.decode(errors="replace").strip().split("\n")[-1]
+        done = subprocess.run(line(name, words, "first"), timeout=60,
+                              stdin=subprocess.DEVNULL, capture_output=True)
+        if done.returncode != 0:
+            reason = done.stderr.decode(errors="replace").strip()
+            reason = reason.split("\n")[-1] or f"status {done.returncode}"
+    except (OSError, subprocess.SubprocessError) as e:
+        reason = e
+    if reason is not None:
         print(f"compare: {name} left out: {reason}", file=sys.stderr)
-    return done.returncode == 0
+    return reason is None
 
 
 def machine_cpu_seconds():
@@ -124,12 +75,9 @@ def measure_engine(words, n, jobs):
 def measure(name, words, n, jobs):
     if name == ENGINE:
         return measure_engine(words, n, jobs)
-    words = [str(w) for w in words]
 
     def one(number):
-        unique = words
-        if name == "crun":
-            unique = words + [f"compare-{os.getpid()}-{number}"]
+        unique = line(name, words, number)
         start = time.monotonic()
         pid = os.posix_spawn(shutil.which(unique[0]), unique, os.environ)
         _, status = os.waitpid(pid, 0)
@@ -151,6 +99,59 @@ def summary(values, digits=2):
     return [round(f(values), digits) for f in (min, statistics.median, max)]
 
 
+def choose(tools, work):
+    """[(name, words, share of a round)] of those that work here."""
+    chosen = []
+    for name, program, words_of, share in tools:
+        if not shutil.which(program):
+            print(f"compare: {name} left out: no {program} here",
+                  file=sys.stderr)
+            continue
+        try:
+            words = words_of(work)
+        except (OSError, subprocess.SubprocessError) as e:
+            print(f"compare: {name} left out: {e}", file=sys.stderr)
+            continue
+        if works(name, words):
+            chosen.append((name, words, share))
+    return chosen
+
+
+def compare(tools, o):
+    """Interleaved rounds of all; {name: {figure: (min, median, max)}}."""
+    rounds = [{name: measure(name, words, max(4, o.n // share), o.j)
+               for name, words, share in tools} for _ in range(o.rounds)]
+    report = {}
+    for name, _, _ in tools:
+        row = {key: summary([r[name][key] for r in rounds])
+               for key in ("rate_per_s", "p50_ms", "cpu_ms_each")}
+        row["rate_of_skep"] = summary(
+            [r[ENGINE]["rate_per_s"] / r[name]["rate_per_s"] for r in rounds])
+        row["cpu_of_skep"] = summary(
+            [r[ENGINE]["cpu_ms_each"] / max(r[name]["cpu_ms_each"], 1e-9)
+             for r in rounds])
+        report[name] = row
+    return report
+
+
+def show(title, report):
+    print(f"  {title:12} {'per second':>22} {'p50 ms':>20} {'CPU ms':>20}"
+          f" {'skep/it rate':>20} {'skep/it CPU':>18}   (min med max)")
+    for name, row in report.items():
+        cells = [" ".join(f"{v:>6}" for v in values)
+                 for values in row.values()]
+        print(f"  {name:12} " + " ".join(cells))
+
+
+def programs(work):
+    work.chmod(0o755)
+    (work / "space").mkdir()
+    for name, text in (("true", TRUE_C), ("pause", PAUSE_C)):
+        (work / f"{name}.c").write_text(text)
+        subprocess.run(["cc", "-O2", "-static", "-o", work / name,
+                        work / f"{name}.c"], check=True)
+
+
 def main():
     o = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     o.add_argument("build", nargs="?", default=REPO / "build/release",
@@ -160,54 +161,28 @@ def main():
     o.add_argument("--rounds", type=int, default=5)
     o.add_argument("--json", action="store_true")
     o = o.parse_args()
+    leave_hybrid()
 
     work = pathlib.Path(tempfile.mkdtemp(prefix="bench-compare-"))
-    work.chmod(0o755)
-    (work / "space").mkdir()
-    (work / "true.c").write_text(TRUE_C)
-    subprocess.run(["cc", "-O2", "-static", "-o", work / "true",
-                    work / "true.c"], check=True)
-    skep = [(o.build / "skep").resolve(), "exec", "--ro-bind",
-            f"{work / 'true'}:/true", "--", "/true"]
-    tools = [(ENGINE, [skep[0], "bench", "lifecycle"]), ("skep exec", skep),
-             ("posix_spawn", [work / "true"])]
+    skep = (o.build / "skep").resolve()
     try:
-        for name, program, line in TOOLS:
-            if shutil.which(program):
-                try:
-                    words = line(work)
-                except (OSError, subprocess.CalledProcessError) as e:
-                    print(f"compare: {name} left out: {e}", file=sys.stderr)
-                    continue
-                tools.append((name, words))
-        tools = [t for t in tools if works(*t)]
-        rounds = [{name: measure(name, words, o.n if name != "docker" else
-                                 max(4, o.n // 30), o.j)
-                   for name, words in tools} for _ in range(o.rounds)]
+        programs(work)
+        ours = [(ENGINE, [skep, "bench", "lifecycle"], 1),
+                ("skep exec", [skep, "exec", "--ro-bind",
+                               f"{work / 'true'}:/true", "--", "/true"], 1),
+                ("posix_spawn", [work / "true"], 1)]
+        live = [(ENGINE, [skep, "bench", "exec"], 1)]
+        with groups_as_before(), docker_daemon(work):
+            report = compare(ours + choose(TOOLS, work), o)
+            report_live = compare(live + choose(LIVE_TOOLS, work), o)
     finally:
-        shutil.rmtree(work)
-
-    report = {}
-    for name, _ in tools:
-        row = {key: summary([r[name][key] for r in rounds])
-               for key in ("rate_per_s", "p50_ms", "cpu_ms_each")}
-        if ENGINE in rounds[0]:
-            row["rate_of_skep"] = summary(
-                [r[ENGINE]["rate_per_s"] / r[name]["rate_per_s"]
-                 for r in rounds])
-            row["cpu_of_skep"] = summary(
-                [r[ENGINE]["cpu_ms_each"] / max(
-                    r[name]["cpu_ms_each"], 1e-9) for r in rounds])
-        report[name] = row
+        shutil.rmtree(work, ignore_errors=True)
     if o.json:
-        print(json.dumps(report))
+        print(json.dumps({"lifecycle": report, "live": report_live}))
         return
-    print(f"  {'':12} {'per second':>22} {'p50 ms':>20} {'CPU ms':>20}"
-          f" {'skep/it rate':>20} {'skep/it CPU':>18}   (min med max)")
-    for name, row in report.items():
-        cells = [" ".join(f"{v:>6}" for v in values)
-                 for values in row.values()]
-        print(f"  {name:12} " + " ".join(cells))
+    show("", report)
+    if len(report_live) > 1:
+        show("a live one", report_live)
 
 
 if __name__ == "__main__":
