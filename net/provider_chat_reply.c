@@ -267,8 +267,9 @@ expect_another(struct model_reply *r)
 	struct reply_block *b = key == -1 ? NULL : block_of(r, key);
 
 	if (b == NULL || r->id.n == 0 || r->model.n == 0 ||
-	    json_size(d, choices) != 1)
-		return;
+	    json_size(d, choices) != 1 ||
+	    json_int_or(d, json_get(d, choice, "index"), 0) != 0)
+		return; /* not one that feed_choices() takes */
 	reply_expect(r, piece_of(b->kind), b, json_value(d, key));
 	fix_members(r, choice, -1);
 	fix_members(r, delta, key);
