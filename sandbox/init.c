@@ -248,7 +248,9 @@ serve(struct init *in)
 
 	sigemptyset(&none);
 	for (;;) {
-		int ready = ppoll(&p, 1, NULL, &none);
+		int ms = init_next_look_ms(in);
+		struct timespec next = {.tv_nsec = ms * 1000000L};
+		int ready = ppoll(&p, 1, ms == -1 ? NULL : &next, &none);
 
 		if (child_died) {
 			child_died = 0;
@@ -256,6 +258,8 @@ serve(struct init *in)
 		}
 		if (ready > 0)
 			serve_message(in);
+		if (ready == 0)
+			(void)init_look(in, 0);
 	}
 }
 

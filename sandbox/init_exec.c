@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -11,7 +10,6 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/statfs.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -419,31 +417,12 @@ init_serve_exec(struct init *in, const struct init_exec *m, size_t n,
 	*c = (struct init_command){.pid = pid, .id = m->head.id};
 	if ((m->head.flags & EXEC_ALONE) != 0)
 		in->alone = m->head.id;
+	init_look_soon(in);
 	in->commands_n++;
 	in->exclusive = ++in->born == 1 ? m->head.id : 0;
 }
 
 /* ------------------------------------------------------------------- ends */
-
-static int
-is_full(const char *path)
-{
-	struct statfs s;
-
-	return statfs(path, &s) == 0 &&
-	       (s.f_type == TMPFS_MAGIC || s.f_type == OVERLAYFS_SUPER_MAGIC) &&
-	       ((s.f_blocks > 0 && s.f_bavail == 0) ||
-		   (s.f_files > 0 && s.f_ffree == 0));
-}
-
-static unsigned
-limits_met(void)
-{
-	return is_full(INIT_PATH_WORKSPACE) || is_full("/tmp") ||
-		       is_full("/dev/shm")
-		   ? EXITED_DISK_FULL
-		   : 0;
-}
 
 static struct init_command *
 find_command(struct init *in, pid_t pid)
@@ -467,6 +446,8 @@ init_reap(struct init *in)
 
 		if (c == NULL)
 			continue;
+		/* What it left behind still counts. */
+		(void)init_look(in, 1);
 		ended = *c;
 		c->pid = 0;
 		in->commands_n--;
@@ -476,6 +457,6 @@ init_reap(struct init *in)
 			in->alone = 0;
 			(void)end_everything(in); /* what it left behind */
 		}
-		send_exited(ended.id, status, 0, &ru, limits_met());
+		send_exited(ended.id, status, 0, &ru, ended.met);
 	}
 }

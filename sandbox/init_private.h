@@ -20,7 +20,8 @@
 struct init_command {
 	pid_t pid; /* 0: free */
 	uint32_t id;
-	int sweep; /* kill what it leaves behind when it ends */
+	int sweep;    /* kill what it leaves behind when it ends */
+	unsigned met; /* limits while it ran: EXITED_... */
 };
 
 struct init {
@@ -30,6 +31,8 @@ struct init {
 	uint64_t files, address_bytes;
 	struct init_command command[LIMIT_COMMANDS_PER_SANDBOX];
 	unsigned commands_n;
+	int look_ms;        /* until the next look at what is used, */
+	uint64_t last_use;  /* which was this */
 	uint32_t exclusive; /* the only command there has been, or 0 */
 	uint32_t born;      /* commands so far */
 	uint32_t alone;     /* the one that no other may run beside, or 0 */
@@ -55,6 +58,15 @@ _Noreturn void init_unpack(const struct init *in, char *const *argv,
 /* init_kill.c */
 void init_serve_signal(struct init *in, const struct init_signal *m);
 void init_sweep(struct init *in, const struct init_command *c);
+
+/*
+ * init_watch.c: limits that nobody reports.  What is met now, or was
+ * before so many tasks went, is noted for every command that runs; and in how
+ * many milliseconds to look again, or -1.
+ */
+unsigned init_look(struct init *in, unsigned gone);
+int init_next_look_ms(const struct init *in);
+void init_look_soon(struct init *in); /* a command begins */
 
 /* init_users.c: the other users of a sandbox that has several. */
 /* Touch files as this one from now on; -1 with errno. */

@@ -66,6 +66,24 @@ or_half_of_memory(uint64_t bytes)
 	       (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
+/*
+ * What is in a tmpfs is charged to the sandbox's memory.  One that could grow
+ * as large as that would end commands by the memory killer where a write
+ * should be refused, so it is smaller: a full disk is `disk`, and what
+ * processes need beside it is `oom`.
+ */
+static uint64_t
+within_memory(const struct local_host *h, const struct profile_limits *l,
+    uint64_t disk_bytes)
+{
+	uint64_t most = l->memory_bytes / 8 * 7;
+
+	if (l->memory_bytes == 0 || disk_bytes <= most ||
+	    (h->cgroups.has & 1u << CGROUP_MEMORY) == 0)
+		return disk_bytes;
+	return most;
+}
+
 static void
 fill_limits(struct local_host *h, struct local_profile *p)
 {
@@ -79,7 +97,8 @@ fill_limits(struct local_host *h, struct local_profile *p)
 		b->rlimits.processes = l->pids;
 	if ((h->cgroups.has & 1u << CGROUP_MEMORY) == 0)
 		b->rlimits.address_bytes = l->memory_bytes;
-	b->tmp_bytes = b->workspace_bytes = or_half_of_memory(l->disk_bytes);
+	b->tmp_bytes = b->workspace_bytes =
+	    within_memory(h, l, or_half_of_memory(l->disk_bytes));
 	b->tmp_inodes = b->workspace_inodes =
 	    l->disk_inodes > 0 ? l->disk_inodes : 1u << 20;
 	p->cgroup = (struct cgroup_limits){.memory_bytes = l->memory_bytes,

@@ -384,6 +384,8 @@ came_exited(struct local *l, const char *p, size_t n)
 	    .max_rss_bytes = m->max_rss_bytes};
 	if ((m->head.flags & EXITED_DISK_FULL) != 0)
 		end.limits |= 1u << VERDICT_DISK;
+	if ((m->head.flags & EXITED_PIDS_FULL) != 0)
+		end.limits |= 1u << VERDICT_PIDS;
 	note_limits(&l->base, local_limits_met(&l->base));
 	exec_ended(x, &end);
 	return 0;

@@ -173,7 +173,8 @@ struct init_signal {
 
 enum init_exited_flags {
 	EXITED_DISK_FULL = 1, /* no room is left on one of its tmpfs */
-	EXITED_NO_FOLDER = 2  /* exec_errno is chdir's */
+	EXITED_NO_FOLDER = 2, /* exec_errno is chdir's */
+	EXITED_PIDS_FULL = 4  /* as many tasks as RLIMIT_NPROC allows */
 };
 
 struct init_exited {

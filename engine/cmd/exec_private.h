@@ -56,6 +56,11 @@ struct exec_watch {
 	int dir; /* -1: nothing to watch */
 	uint64_t bytes_max, inodes_max;
 	struct exec_count before;
+	dev_t dev;
+	uint64_t growth;     /* of the folder, at the last count, */
+	uint64_t counted_fs; /* what the file system had in use then, */
+	uint64_t next_us;    /* and when the next one is due at the latest */
+	unsigned counts;
 	int tripped;
 };
 
@@ -94,6 +99,9 @@ void exec_stdio_writable(struct exec *x, void *owner);
 /* exec_watch.c: before the command starts; 0, or -1 and *e. */
 int exec_watch_start(struct exec_run *r, struct error *e);
 void exec_watch_stop(struct exec_run *r);
+
+/* exec_watch_open.c: bytes of nameless files on dev, held below this pid. */
+uint64_t exec_watch_open(pid_t zygote, dev_t dev);
 
 /* exec_result.c: say what happened; the exit status. */
 int exec_result_say(struct exec_run *r);

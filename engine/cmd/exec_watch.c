@@ -4,7 +4,13 @@
  * It is the caller's own folder on the caller's file system, which has no
  * quota for it, so its use is counted before the command starts and again and
  * again while it runs; what was there before is not charged.  A count that
- * takes long is made less often.
+ * takes long is made less often, but what the file system has in use costs
+ * nothing to ask: when that grows by a good part of what is left, a count is
+ * due at once, so that a fast writer does not come far.
+ *
+ * A file that was deleted while it is open is met in no folder.  When the file
+ * system has lost more than the folder shows, and now and then anyway, what
+ * the sandbox's processes hold open is added.
  *
  * A command can hide what it writes from us, in folders too deep or that it
  * has made unreadable, now or before.  Such folders are nothing bad, so they
@@ -23,9 +29,12 @@
 
 #include "engine/base/check.h"
 #include "engine/base/os.h"
+#include "engine/cli.h"
 #include "engine/cmd/exec_private.h"
 
+#define GLANCE_MS 5 /* between two questions to the file system */
 #define TICK_MS 50
+#define OPEN_EVERY 16       /* counts */
 #define DEPTH_MAX 128       /* a descriptor each */
 #define ENTRIES_MAX 2000000 /* a count ends here: it is over any limit */
 
@@ -105,20 +114,67 @@ any_is_over(const struct exec_watch *w, const struct exec_count *now)
 		   is_over(now->fs_inodes, then->fs_inodes, w->inodes_max));
 }
 
+/* Is there more to count than the folder shows? */
 static void
-look(struct loop_timer *t)
+add_open(struct exec_watch *w, struct exec_count *now)
 {
-	struct exec_watch *w = container_of(t, struct exec_watch, timer);
+	uint64_t fs = now->fs_bytes > w->before.fs_bytes
+			  ? now->fs_bytes - w->before.fs_bytes
+			  : 0;
+	uint64_t shown =
+	    now->bytes > w->before.bytes ? now->bytes - w->before.bytes : 0;
+
+	if (w->bytes_max == 0 ||
+	    ((fs < shown || fs - shown <= w->bytes_max / 2) &&
+		w->counts % OPEN_EVERY != 0))
+		return;
+	now->bytes += exec_watch_open(w->run->cli->zygote.pid, w->dev);
+}
+
+static void
+count(struct exec_watch *w)
+{
 	uint64_t from = os->now_us(), took;
 	struct exec_count now = count_all(w->dir);
 
-	took = (os->now_us() - from) / 1000;
+	w->counts++;
+	add_open(w, &now);
+	took = os->now_us() - from;
+	w->growth =
+	    now.bytes > w->before.bytes ? now.bytes - w->before.bytes : 0;
+	w->counted_fs = now.fs_bytes;
+	w->next_us = from + took + TICK_MS * 1000 + 4 * took;
 	if (any_is_over(w, &now)) {
 		w->tripped = 1;
 		if (w->run->x != NULL)
 			exec_signal(w->run->x, SIGKILL);
 	}
-	loop_timer_start(t, TICK_MS + 4 * took);
+}
+
+/* Could the folder have come near its limit since it was counted? */
+static int
+is_due(const struct exec_watch *w)
+{
+	uint64_t left = w->bytes_max > w->growth ? w->bytes_max - w->growth : 0;
+	struct statvfs fs;
+	uint64_t used;
+
+	if (os->now_us() >= w->next_us)
+		return 1;
+	if (w->bytes_max == 0 || fstatvfs(w->dir, &fs) == -1)
+		return 0;
+	used = (fs.f_blocks - fs.f_bfree) * fs.f_frsize;
+	return used > w->counted_fs && used - w->counted_fs > left / 2;
+}
+
+static void
+look(struct loop_timer *t)
+{
+	struct exec_watch *w = container_of(t, struct exec_watch, timer);
+
+	if (is_due(w))
+		count(w);
+	loop_timer_start(t, GLANCE_MS);
 }
 
 int
@@ -126,6 +182,7 @@ exec_watch_start(struct exec_run *r, struct error *e)
 {
 	const struct profile_limits *l = &r->order->profile.limits;
 	struct exec_watch *w = &r->watch;
+	struct stat st;
 
 	if (r->order->workspace == NULL ||
 	    (l->disk_bytes == 0 && l->disk_inodes == 0))
@@ -138,9 +195,13 @@ exec_watch_start(struct exec_run *r, struct error *e)
 	if (w->dir == -1)
 		return error_set(e, ERROR_SANDBOX_UNAVAILABLE, errno,
 		    "watch %s", r->order->workspace);
+	if (fstat(w->dir, &st) == 0)
+		w->dev = st.st_dev;
 	w->before = count_all(w->dir);
+	w->counted_fs = w->before.fs_bytes;
+	w->next_us = os->now_us() + TICK_MS * 1000;
 	loop_timer_init(&w->timer, r->loop, look);
-	loop_timer_start(&w->timer, TICK_MS);
+	loop_timer_start(&w->timer, GLANCE_MS);
 	return 0;
 }
 
