@@ -140,9 +140,9 @@ cannot_limit(
 	    "limit a control group's %s", what);
 }
 
-int
-cgroup_limit(struct cgroup_host *h, struct cgroup *g,
-    const struct cgroup_limits *l, struct error *e)
+static int
+limit(struct cgroup_host *h, struct cgroup *g, const struct cgroup_limits *l,
+    struct error *e)
 {
 	int memory = dir_of(h, g, CGROUP_MEMORY);
 	int pids = dir_of(h, g, CGROUP_PIDS);
@@ -198,7 +198,7 @@ cgroup_make(struct cgroup_host *h, const struct cgroup_limits *l,
 			goto fail;
 		}
 	}
-	if (cgroup_limit(h, g, l, e) == -1)
+	if (limit(h, g, l, e) == -1)
 		goto fail;
 	return 0;
 fail:

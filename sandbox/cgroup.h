@@ -93,10 +93,6 @@ void cgroup_host_close(struct cgroup_host *h, int wait_ms);
 int cgroup_make(struct cgroup_host *h, const struct cgroup_limits *l,
     struct cgroup *g, struct error *e);
 
-/* Other limits for an existing group. */
-int cgroup_limit(struct cgroup_host *h, struct cgroup *g,
-    const struct cgroup_limits *l, struct error *e);
-
 /*
  * What a child needs to attach itself: v1 `tasks` of each controller, v2 the
  * directory.  How many are in fd; they stay the group's.  -1 and *e.

@@ -269,7 +269,7 @@ judge_limit(const struct host *h, const struct profile *p,
 {
 	if ((h->controllers & 1u << c) != 0)
 		return (struct finding){ENFORCED, what, "control group", NULL};
-	/* With some groups, but not this one, cgroup_limit() refuses. */
+	/* With some groups, but not this one, cgroup_make() refuses. */
 	if ((p->require & REQUIRE_CGROUP) != 0 || h->groups != CGROUP_NONE)
 		return (struct finding){REFUSED, what,
 		    h->groups_why[0] != '\0' ? h->groups_why
