@@ -25,6 +25,8 @@ echo 'limit: the number of requests that a server takes, found and followed'
 /usr/bin/python3 -B bench/bench_limit.py "$build"
 echo 'tools: what they do with bytes, beside GNU patch'
 "$build"/bench/bench_tools 7
+echo 'programs: tools called from the sandbox, in one run'
+/usr/bin/python3 -B bench/programs.py "$build"
 echo 'ptys: 512 terminals at once on one loop'
 /usr/bin/python3 -B bench/ptys.py "$build"
 echo 'endurance: an hour of 64 agents; the default of the program is a day'

@@ -104,6 +104,12 @@ struct agent_subagents {
 	int64_t total;   /* below one run, over its whole life */
 };
 
+/* Programs that the model writes may call its tools. */
+struct agent_code_mode {
+	int enabled;
+	int64_t calls; /* of all programs of a run */
+};
+
 struct agent_compaction {
 	int enabled;
 	int64_t threshold_tokens; /* of a request, at which it is due */
@@ -134,6 +140,7 @@ struct agent {
 	struct mcp_specs mcp_servers;
 	struct agent_sandbox sandbox;
 	struct agent_compaction compaction;
+	struct agent_code_mode code_mode;
 	struct budget budget;
 	struct prices prices;
 	struct named_list variables;

@@ -11,6 +11,9 @@ extern const struct field_custom agent_headers_custom, agent_key_custom,
     agent_instructions_custom, agent_base_custom, agent_manifest_custom,
     agent_outputs_custom, agent_profile_custom;
 
+/* agent_code_mode.c */
+extern const struct field_custom agent_code_mode_custom;
+
 /* agent_links.c */
 extern const struct field_custom agent_links_custom, agent_handoffs_custom;
 

@@ -14,6 +14,7 @@
 #include "engine/sched.h"
 #include "sandbox/sandbox.h"
 #include "tools/mcp.h"
+#include "tools/program.h"
 
 /* Runs decided in one turn of the loop. */
 #define DECIDE_MAX 256
@@ -329,6 +330,10 @@ open_tools(
 	    .processes_max = runs * PROCESSES_PER_RUN + limits->commands_max,
 	};
 
+	/* Programs call in the place of the command that they are. */
+	for (unsigned i = 0; i < en->supplies.roles; i++)
+		if (en->supplies.role[i].agent->code_mode.enabled)
+			most.calls_max += runs * PROGRAM_CALLS_MAX;
 	/* What is about agents takes no place among the commands. */
 	if (limits->children_max > 0 || en->supplies.roles > 1)
 		most.calls_max += runs * LIMIT_TOOL_CALLS_PER_TURN;

@@ -90,6 +90,7 @@ errand_new(struct supplies *s, void *owner)
 	er->role = er->first = &s->role[0];
 	er->watch = s->watch;
 	family_init(&er->family);
+	list_init(&er->programs);
 	er->owner = owner;
 	arena_init(&er->keep, KEEP_MAX);
 	arena_init(&er->scratch, SCRATCH_MAX);
@@ -344,6 +345,7 @@ stop_what_is_in_flight(struct errand *er)
 	er->turn.calls = 0;
 	toolbox_free(er->toolbox);
 	er->toolbox = NULL;
+	errand_drop_programs(er);
 }
 
 static void
@@ -351,8 +353,8 @@ ended(struct run *run)
 {
 	struct errand *er = run_owner(run);
 
-	stop_what_is_in_flight(er);
 	er->is_over = 1;
+	stop_what_is_in_flight(er);
 	keeper_take(er->supplies->keeper, er);
 	if (er->watch->ended != NULL)
 		er->watch->ended(er);
@@ -389,6 +391,7 @@ const struct run_ports errand_ports = {
     .compact = errand_compact,
     .build_sandbox = errand_build_sandbox,
     .call_tools = errand_call_tools,
+    .go_on = errand_go_on,
     .collect_outputs = errand_collect_outputs,
     .ended = ended,
 };

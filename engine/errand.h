@@ -131,6 +131,8 @@ struct errand {
 	struct span prompt;       /* what its role's model is told; prompt.h */
 	struct transcript transcript;
 	struct turn turn;
+	struct list programs;   /* struct program_call: not yet forgotten */
+	uint64_t program_calls; /* made so far */
 	struct spending spent;
 	struct call_tokens last;
 	uint64_t calls; /* model and tool calls, as numbered in the store */
@@ -257,6 +259,12 @@ void errand_note_length(struct errand *er);
 
 /* The model says so, in e: 1 if the run may try once more, shorter. */
 int errand_overflowed(struct errand *er, const struct error *e);
+/* Calls of programs: errand_programs.c. */
+const struct tool_programs *errand_programs(const struct errand *er);
+void errand_record_programs(struct errand *er, enum run_state to, int64_t now);
+void errand_go_on(struct run *run);
+void errand_drop_programs(struct errand *er);
+
 /* Start calls that waited for another agent of this run to end. */
 void errand_go_on_calling(struct errand *er);
 

@@ -267,6 +267,7 @@ errand_record(struct run *run, enum run_state from, enum run_state to)
 	if (from != to)
 		record_model_call(er, to, now);
 	record_tool_calls(er, to, now);
+	errand_record_programs(er, to, now);
 	if (er->role_changed) {
 		er->role_changed = 0;
 		store_run_agent(

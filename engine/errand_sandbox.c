@@ -3,6 +3,7 @@
 #include "config/manifest.h"
 #include "config/vars.h"
 #include "engine/base/check.h"
+#include "engine/code_mode.h"
 #include "engine/errand.h"
 #include "engine/role.h"
 #include "sandbox/sandbox.h"
@@ -86,6 +87,20 @@ make_manifest(struct errand *er, const struct manifest **out, struct error *e)
 	return m == NULL ? -1 : 0;
 }
 
+/* An agent that may come to work in it calls tools from programs. */
+static int
+add_code_mode(struct errand *er, const struct manifest **m, struct error *e)
+{
+	int wanted = 0;
+
+	for (unsigned i = 0; i < er->supplies->roles; i++)
+		wanted |= er->supplies->role[i].agent->code_mode.enabled;
+	if (!wanted)
+		return 0;
+	*m = code_mode_manifest(&er->keep, *m, e);
+	return *m == NULL ? -1 : 0;
+}
+
 int
 errand_build_sandbox(struct run *run, struct error *e)
 {
@@ -102,7 +117,8 @@ errand_build_sandbox(struct run *run, struct error *e)
 
 	errand_clock_run(er);
 	run_set_tells_changes(run, spec.remembers);
-	if (make_manifest(er, &spec.manifest, e) == -1) {
+	if (make_manifest(er, &spec.manifest, e) == -1 ||
+	    add_code_mode(er, &spec.manifest, e) == -1) {
 		e->code = ERROR_MANIFEST;
 		return -1;
 	}

@@ -133,6 +133,7 @@ errand_call_tools(struct run *run, struct error *e)
 	struct supplies *s = er->supplies;
 	struct tool_host host = {.sandbox = lend_sandbox,
 	    .agents = &family_ports,
+	    .programs = errand_programs(er),
 	    .owner = er,
 	    .cwd = errand_cwd(er),
 	    .run = er->id,
@@ -158,5 +159,6 @@ errand_call_tools(struct run *run, struct error *e)
 		else
 			begin_or_wait(call);
 	}
+	errand_go_on(run);
 	return 0;
 }

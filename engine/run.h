@@ -65,6 +65,9 @@ struct run_ports {
 	int (*call_tools)(struct run *run, struct error *e);
 	int (*collect_outputs)(struct run *run, struct error *e);
 
+	/* What was recorded without a change of state may begin; or NULL. */
+	void (*go_on)(struct run *run);
+
 	/* It is over and on disk: abandon what is in flight; run_free(). */
 	void (*ended)(struct run *run);
 };

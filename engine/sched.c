@@ -187,6 +187,8 @@ act(struct sched *s)
 		list_remove(&s->lists.touched, n);
 		if (run->entered)
 			act_on(s, run);
+		else if (run->ports->go_on != NULL)
+			run->ports->go_on(run);
 	}
 	/* When draining, only those are in line that a step waits for. */
 	gate_serve(&s->models);

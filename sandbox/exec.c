@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -47,6 +48,8 @@ release(struct exec *x)
 	}
 	loop_io_want(&x->stdin_io, LOOP_NOTHING);
 	exec_close_fd(&x->stdin_fd);
+	exec_close_fd(&x->channel);
+	exec_close_fd(&x->channel_end);
 	buf_release(&x->stdin_buf);
 	loop_timer_stop(&x->timer);
 	if (list_is_linked(&x->link))
@@ -311,6 +314,22 @@ make_pipe(int ours, int fd[2], struct error *e)
 	return 0;
 }
 
+static int
+make_channel(struct exec *x, struct error *e)
+{
+	int fd[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd) == -1)
+		return error_set(
+		    e, ERROR_FULL, errno, "command: make a channel");
+	x->channel = fd[0];
+	x->channel_end = fd[1];
+	if (fcntl(fd[0], F_SETFL, O_NONBLOCK) == -1)
+		return error_set(
+		    e, ERROR_SYSTEM, errno, "command: set a channel");
+	return 0;
+}
+
 /*
  * Make what the spec asks for; child[i] are the command's ends, of which
  * those with made[i] are to be closed when they have travelled.
@@ -390,7 +409,7 @@ new_exec(struct sandbox *sb, const struct exec_spec *spec,
 	x->ops = ops;
 	x->owner = owner;
 	x->why = -1;
-	x->stdin_fd = -1;
+	x->stdin_fd = x->channel = x->channel_end = -1;
 	x->tty = spec->tty;
 	x->rows = spec->rows > 0 ? spec->rows : 24;
 	x->columns = spec->columns > 0 ? spec->columns : 80;
@@ -428,11 +447,13 @@ exec_start(struct sandbox *sb, const struct exec_spec *spec,
 		return NULL;
 	x->started_us = os->now_us();
 	failed = (!spec->tty && make_stdio(x, spec, child, made, e) == -1) ||
+		 (spec->channel && make_channel(x, e) == -1) ||
 		 sb->host->backend->exec(x, spec, child, e) == -1;
 	for (int i = 0; i < 3; i++) {
 		if (made[i])
 			os->close(child[i]);
 	}
+	exec_close_fd(&x->channel_end);
 	if (failed) {
 		release(x);
 		return NULL;
@@ -447,6 +468,16 @@ exec_start(struct sandbox *sb, const struct exec_spec *spec,
 }
 
 /* -------------------------------------------------------------- being asked */
+
+int
+exec_take_channel(struct exec *x)
+{
+	int fd = x->channel;
+
+	CHECK_OBJ(x, EXEC_MAGIC);
+	x->channel = -1;
+	return fd;
+}
 
 int
 exec_is_running(const struct exec *x)

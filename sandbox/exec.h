@@ -71,6 +71,8 @@ struct exec {
 	int tty;
 	unsigned short rows, columns; /* to be set when the tty comes */
 	struct exec_stream stream[2];
+	int channel;     /* our end, until it is taken; or -1 */
+	int channel_end; /* theirs, while the command is started; or -1 */
 	int stdin_fd, stdin_closing;
 	struct loop_io stdin_io;
 	struct buf stdin_buf;

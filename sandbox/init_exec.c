@@ -32,6 +32,7 @@ struct birth {
 	char *const *argv, *const *envp;
 	const char *cwd;
 	int fd[3];
+	int channel; /* its descriptor 3, or -1 */
 	int tty;
 	uint64_t files, address_bytes;
 	const struct users_identity *as; /* NULL: who we are */
@@ -122,7 +123,10 @@ become_command(void *p)
 		if (dup2(b->fd[i], i) == -1)
 			goto failed;
 	}
-	if (close_range(3, ~0U, 0) == -1)
+	if (b->channel == 3 ? fcntl(3, F_SETFD, 0) == -1
+			    : b->channel != -1 && dup2(b->channel, 3) == -1)
+		goto failed;
+	if (close_range(b->channel != -1 ? 4 : 3, ~0U, 0) == -1)
 		goto failed;
 	if (limit(RLIMIT_NOFILE, b->files) == -1 ||
 	    limit(RLIMIT_AS, b->address_bytes) == -1)
@@ -214,6 +218,14 @@ choose_stdio(const struct init_exec *m, struct birth *b, const int *fd,
 {
 	unsigned used = 0;
 
+	b->channel = -1;
+	if ((m->head.flags & EXEC_HAS_CHANNEL) != 0) {
+		if (nfd == 0) {
+			errno = EMFILE;
+			return -1;
+		}
+		b->channel = fd[--nfd];
+	}
 	if ((m->head.flags & EXEC_TTY) != 0) {
 		if (open_tty(m, slave) == -1)
 			return -1;
@@ -375,7 +387,8 @@ void
 init_serve_exec(struct init *in, const struct init_exec *m, size_t n,
     const int *fd, unsigned nfd)
 {
-	struct birth b = {.files = in->files,
+	struct birth b = {.channel = -1,
+	    .files = in->files,
 	    .address_bytes = in->address_bytes,
 	    .as = in->ids.more > 0 ? &m->as : NULL};
 	struct init_command *c = free_command(in);

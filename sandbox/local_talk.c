@@ -227,6 +227,10 @@ add_streams(struct init_exec *m, const struct exec *x, const int fd[3],
 		m->head.flags |= (uint16_t)(EXEC_HAS_FD0 << i);
 		sent[(*nfd)++] = fd[i];
 	}
+	if (x->channel_end != -1) {
+		m->head.flags |= EXEC_HAS_CHANNEL;
+		sent[(*nfd)++] = x->channel_end;
+	}
 	return 0;
 }
 
@@ -237,7 +241,7 @@ local_exec(struct exec *x, const struct exec_spec *spec, const int fd[3],
 	struct local *l = local_of(x->sb);
 	char *out = x->host->building;
 	struct init_exec *m = (void *)out;
-	int sent[4], texts = -1, result;
+	int sent[5], texts = -1, result;
 	unsigned nfd = 0;
 	size_t used;
 

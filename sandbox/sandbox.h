@@ -224,6 +224,7 @@ struct exec_spec {
 	enum exec_stdio stdio[3]; /* ignored with tty */
 	int fd[3];                /* where stdio[i] == EXEC_FD */
 	int stderr_to_stdout;     /* one stream, as 2>&1 */
+	int channel; /* a socket as its descriptor 3: exec_take_channel() */
 
 	int tty;                      /* a pseudo-terminal of the sandbox's */
 	unsigned short rows, columns; /* 0: 24 x 80 */
@@ -281,6 +282,12 @@ struct exec *exec_start(struct sandbox *sb, const struct exec_spec *spec,
 /* Bytes queued for its stdin, 0 when full, -1 when closed. */
 ptrdiff_t exec_write(struct exec *x, struct span s);
 void exec_close_stdin(struct exec *x); /* after what is queued; tty: EOT */
+
+/*
+ * The other end of its channel, which the caller closes; non-blocking.  -1:
+ * none was asked for, or it was taken, or the backend has none.
+ */
+int exec_take_channel(struct exec *x);
 
 void exec_resume(struct exec *x, int stream);
 void exec_resize(struct exec *x, unsigned short rows, unsigned short columns);

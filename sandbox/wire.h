@@ -148,7 +148,8 @@ enum init_exec_flags {
 	EXEC_TTY = 16,
 	EXEC_TEXTS_IN_FILE = 32, /* the first descriptor holds what follows */
 	EXEC_UNPACK_HERE = 64,   /* no program: init_unpack.c */
-	EXEC_ALONE = 128         /* all else ends before it and with it */
+	EXEC_ALONE = 128,        /* all else ends before it and with it */
+	EXEC_HAS_CHANNEL = 256   /* the last descriptor is its number 3 */
 };
 
 /* Followed by argv, the environment and the folder, NUL-terminated. */

@@ -33,6 +33,7 @@ struct tool {
 	int takes_no_place; /* among the commands */
 	int starts_agent;   /* and lasts as long as that works */
 	int checks_itself;  /* arguments are not checked here */
+	int ends_turn;      /* the run is another agent's then */
 
 	/*
 	 * args are valid while this runs, after the schema unless the call is
@@ -70,6 +71,7 @@ struct tool_call {
 	struct span call_id;     /* in arena */
 	struct span input;       /* the payload as text; while start() runs */
 	int failed;              /* for answers that have a status */
+	int by_program;          /* not the model's: program.h */
 	struct arena arena;
 	struct text text;   /* the complaint, or what is being written */
 	struct text answer; /* JSON */
@@ -79,6 +81,10 @@ struct tool_call {
 	tool_done_fn *done;
 	void *owner;
 };
+
+/* As tool_call_start(), for what a program asks. */
+struct tool_call *tool_call_start_by_program(struct toolbox *box,
+    const struct item *item, tool_done_fn *done, void *owner, struct error *e);
 
 struct sandbox *tool_call_sandbox(const struct tool_call *call);
 

@@ -69,7 +69,7 @@ start(struct tool_call *call, const struct json_doc *args)
 	/* A shell of the model's choice may be anything. */
 	process = process_start(call->box, argv, cwd,
 	    shell == NULL && strcmp(argv[1], "-c") == 0 ? argv[2] : NULL, tty,
-	    &e);
+	    !call->by_program, &e);
 	if (process == NULL)
 		return complain(call, e.text);
 	call->state = poll;

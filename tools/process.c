@@ -3,6 +3,7 @@
 #include "engine/base/check.h"
 #include "engine/base/os.h"
 #include "tools/call.h"
+#include "tools/program.h"
 
 #define SESSION_MIN 1000
 #define SESSION_MAX 99999
@@ -66,6 +67,8 @@ done(struct exec *x, const struct exec_report *report, void *owner)
 	CHECK_OBJ(p, PROCESS_MAGIC);
 	p->ended = 1;
 	p->report = *report;
+	program_free(p->program);
+	p->program = NULL;
 	wake(p);
 }
 
@@ -133,13 +136,15 @@ prune(struct toolbox *box, struct error *e)
 
 struct process *
 process_start(struct toolbox *box, const char *const *argv, const char *cwd,
-    const char *line, int tty, struct error *e)
+    const char *line, int tty, int can_call, struct error *e)
 {
 	struct exec_spec spec = {.argv = argv,
 	    .cwd = cwd,
 	    .stdio = {EXEC_NULL, EXEC_PIPE, EXEC_PIPE},
 	    .stderr_to_stdout = 1,
+	    .channel = can_call && box->host.programs != NULL,
 	    .tty = tty};
+	int channel;
 	struct sandbox *sb = box->host.sandbox(box->host.owner);
 	struct process *p;
 
@@ -166,6 +171,9 @@ process_start(struct toolbox *box, const char *const *argv, const char *cwd,
 		return NULL;
 	}
 	list_append(&box->processes, &p->link);
+	channel = exec_take_channel(p->exec);
+	if (channel != -1)
+		p->program = program_new(box, channel);
 	return p;
 }
 
@@ -179,6 +187,7 @@ process_free(struct process *p)
 	CHECK_OBJ(p, PROCESS_MAGIC);
 	CHECK(p->waiter == NULL);
 	box = p->box;
+	program_free(p->program);
 	exec_free(p->exec);
 	output_release(&p->output);
 	text_release(&p->typed);

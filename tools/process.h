@@ -19,6 +19,7 @@
 #define PROCESSES_RECENT 8
 #define PROCESS_STDIN_MAX (256 * 1024)
 
+struct program;
 struct tool_call;
 struct toolbox;
 
@@ -33,6 +34,7 @@ struct process {
 	struct text typed; /* for its stdin, not taken yet */
 	int ended;
 	struct exec_report report;
+	struct program *program; /* or NULL */
 
 	/* The call that waits for it: told of the end and of settled output. */
 	struct tool_call *waiter;
@@ -41,11 +43,12 @@ struct process {
 
 /*
  * Start a command; cwd may be NULL, and line, which is all of the command when
- * that is plain to see (tool_host).  NULL and *e; what was pruned to make
+ * that is plain to see (tool_host).  can_call: where the agent's programs call
+ * tools, this one may.  NULL and *e; what was pruned to make
  * room is in the toolbox's text.
  */
 struct process *process_start(struct toolbox *box, const char *const *argv,
-    const char *cwd, const char *line, int tty, struct error *e);
+    const char *cwd, const char *line, int tty, int can_call, struct error *e);
 
 /* Kill it if it runs; forget it.  NULL is fine. */
 void process_free(struct process *p);

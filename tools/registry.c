@@ -168,3 +168,11 @@ toolset_starts_agent(const struct toolset *set, const struct item *call)
 
 	return tool != NULL && tool->starts_agent;
 }
+
+int
+toolset_ends_turn(const struct toolset *set, const struct item *call)
+{
+	const struct tool *tool = toolset_find(set, call);
+
+	return tool != NULL && tool->ends_turn;
+}

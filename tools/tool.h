@@ -32,6 +32,7 @@ struct skills;
 struct tool;
 struct tool_agents;
 struct tool_call;
+struct tool_programs;
 struct toolbox;
 struct tools;
 
@@ -76,6 +77,9 @@ int toolset_takes_place(const struct toolset *set, const struct item *call);
 /* True when a call lasts as long as an agent that it starts. */
 int toolset_starts_agent(const struct toolset *set, const struct item *call);
 
+/* True when a call is the last of its turn: it hands the run on. */
+int toolset_ends_turn(const struct toolset *set, const struct item *call);
+
 /* True when a call must have a sandbox; false when it can only be refused. */
 int toolset_needs_sandbox(const struct toolset *set, const struct item *call);
 
@@ -98,7 +102,8 @@ void tools_free(struct tools *tools); /* every toolbox must be freed */
 struct tool_host {
 	/* The run's sandbox, ready; NULL when there is none (any more). */
 	struct sandbox *(*sandbox)(void *owner);
-	const struct tool_agents *agents; /* subagents.h; or NULL */
+	const struct tool_agents *agents;     /* subagents.h; or NULL */
+	const struct tool_programs *programs; /* program.h; or NULL */
 	void *owner;
 	/* Where relative paths start, below the root; NULL: there.  Kept. */
 	const char *cwd;
@@ -118,8 +123,12 @@ struct tool_host {
 struct toolbox *toolbox_new(struct tools *tools, const struct toolset *set,
     const struct tool_host *host, struct error *e);
 
-/* Another agent has the run: its tools from now on.  Keeps set. */
-void toolbox_set_tools(struct toolbox *box, const struct toolset *set);
+/*
+ * Another agent has the run: its tools from now on, and what its programs may
+ * do.  Keeps both.  What programs have under way goes on.
+ */
+void toolbox_set_tools(struct toolbox *box, const struct toolset *set,
+    const struct tool_programs *programs);
 
 /*
  * Kill every command and give up every call, without calling back.  Before

@@ -84,11 +84,12 @@ toolbox_new(struct tools *tools, const struct toolset *set,
 }
 
 void
-toolbox_set_tools(struct toolbox *box, const struct toolset *set)
+toolbox_set_tools(struct toolbox *box, const struct toolset *set,
+    const struct tool_programs *programs)
 {
 	CHECK_OBJ(box, TOOLBOX_MAGIC);
-	CHECK(box->calls.length == 0);
 	box->set = set;
+	box->host.programs = programs;
 }
 
 void
@@ -353,8 +354,8 @@ work(struct tool_call *call, const struct item *item)
 	return rc;
 }
 
-struct tool_call *
-tool_call_start(struct toolbox *box, const struct item *item,
+static struct tool_call *
+start_call(struct toolbox *box, const struct item *item, int by_program,
     tool_done_fn *done, void *owner, struct error *e)
 {
 	struct tool_call *call;
@@ -370,6 +371,7 @@ tool_call_start(struct toolbox *box, const struct item *item,
 	call->magic = TOOL_CALL_MAGIC;
 	call->box = box;
 	call->kind = item->kind;
+	call->by_program = by_program;
 	call->done = done;
 	call->owner = owner;
 	call->started_us = loop_now_us(box->tools->loop);
@@ -382,6 +384,20 @@ tool_call_start(struct toolbox *box, const struct item *item,
 	if (work(call, item) == -1)
 		tool_call_answer_trouble(call);
 	return call;
+}
+
+struct tool_call *
+tool_call_start(struct toolbox *box, const struct item *item,
+    tool_done_fn *done, void *owner, struct error *e)
+{
+	return start_call(box, item, 0, done, owner, e);
+}
+
+struct tool_call *
+tool_call_start_by_program(struct toolbox *box, const struct item *item,
+    tool_done_fn *done, void *owner, struct error *e)
+{
+	return start_call(box, item, 1, done, owner, e);
 }
 
 void

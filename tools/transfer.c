@@ -22,5 +22,6 @@ const struct tool tool_transfer = {
     .native = TOOL_FUNCTION,
     .schema = tools_transfer_json,
     .takes_no_place = 1,
+    .ends_turn = 1,
     .start = start,
 };
