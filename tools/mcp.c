@@ -87,7 +87,8 @@ open_address(struct mcp_server *s, struct error *e)
 	if (url_parse(&s->url, span_of(spec->url), &m->arena, e) == -1)
 		return -1;
 	s->target = s->url.target;
-	return 0;
+	s->auth = mcp_auth_new(s, e);
+	return s->auth == NULL ? -1 : 0;
 }
 
 static int
@@ -187,6 +188,8 @@ mcp_free(struct mcp *m)
 	for (unsigned i = 0; i < m->servers; i++)
 		close_server(&m->server[i]);
 	links_free(&m->closing);
+	for (unsigned i = 0; i < m->servers; i++)
+		mcp_auth_free(m->server[i].auth);
 	for (unsigned i = 0; i < m->servers; i++)
 		http_origin_free(m->server[i].origin);
 	if (m->http != NULL)

@@ -111,4 +111,15 @@ void mcp_tool_facts(
  */
 int mcp_accept(struct mcp *m, unsigned i, const char *tool, struct error *e);
 
+/*
+ * Log in at server i, whose list is asked for first: show is given the
+ * address that a person must open, and the loop runs until that person came
+ * back.  0 at once when it wants no login, unless more rights are asked for.
+ * What was given is kept.  -1 and *e.
+ */
+int mcp_login(struct mcp *m, unsigned i, struct span more,
+    void (*show)(void *owner, struct span url), void *owner, struct error *e);
+/* Forget it. */
+int mcp_logout(struct mcp *m, unsigned i, struct error *e);
+
 #endif

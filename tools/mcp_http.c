@@ -112,6 +112,7 @@ drop(struct mcp_link *l, struct mcp_request *q)
 		sse_release(&q->sse);
 	q->is_stream = 0;
 	text_clear(&q->reply);
+	mcp_auth_forget(q);
 	if (q->again.loop != NULL)
 		loop_timer_stop(&q->again);
 }

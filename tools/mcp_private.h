@@ -250,6 +250,7 @@ struct mcp_request {
 	struct text challenge; /* WWW-Authenticate */
 	struct text event_id;
 	struct loop_timer again;
+	struct list_node in_auth; /* it waits for a token */
 };
 
 /*
@@ -391,6 +392,15 @@ void mcp_resource_add(struct mcp_call *c, const struct json_doc *d, int v);
 
 /* Tools for resources and prompts, where the agent wants some. */
 int mcp_offers_add(struct mcp *m, struct toolset *set, struct error *e);
+
+/* --- mcp_tokens.c --- */
+
+struct mcp_grant_kept;
+int mcp_tokens_load(
+    struct mcp_server *s, struct mcp_grant_kept *g, struct error *e);
+/* An empty one is forgotten. */
+int mcp_tokens_store(
+    struct mcp_server *s, const struct mcp_grant_kept *g, struct error *e);
 
 /* --- mcp_file.c: small files below STATE/mcp --- */
 

@@ -231,6 +231,49 @@ accept_tools(struct desk *d, struct error *e)
 	return 0;
 }
 
+/* The address is the result: a person or a program opens it. */
+static void
+show_address(void *owner, struct span url)
+{
+	struct desk *d = owner;
+	struct json_writer w;
+	struct error ignored;
+	struct text out;
+
+	text_init(&out, MIB);
+	if (d->cli->json) {
+		json_write_init(&w, &out);
+		json_write_object(&w);
+		json_put_span(&w, "url", url);
+		json_write_end(&w);
+	} else
+		text_add(&out, url);
+	text_add_char(&out, '\n');
+	(void)cli_write(text_span(&out), &ignored);
+	text_release(&out);
+	cli_note(d->cli, "open this address in a browser on this machine");
+}
+
+static int
+login(struct desk *d, struct error *e)
+{
+	struct span more = span_of(cli_text(d->cli, "scope", ""));
+
+	if (mcp_login(d->mcp, 0, more, show_address, d, e) == -1)
+		return -1;
+	cli_note(d->cli, "%s lets us in", d->specs.at[0].name);
+	return 0;
+}
+
+static int
+logout(struct desk *d, struct error *e)
+{
+	if (mcp_logout(d->mcp, 0, e) == -1)
+		return -1;
+	cli_note(d->cli, "the login at %s is forgotten", d->specs.at[0].name);
+	return 0;
+}
+
 static const struct {
 	const char *name;
 	int wants_server;
@@ -238,6 +281,8 @@ static const struct {
 } verbs[] = {
     {"list", 0, list},
     {"accept", 1, accept_tools},
+    {"login", 1, login},
+    {"logout", 1, logout},
 };
 
 #define VERBS (sizeof verbs / sizeof verbs[0])
@@ -275,12 +320,15 @@ run(struct cli *cli)
 const struct command cmd_servers = {
     .name = "servers",
     .summary = "the tool servers of an agent: what they offer, logins",
-    .arguments = "AGENT [list|accept NAME [TOOL]]",
+    .arguments = "AGENT [list|accept NAME [TOOL]|login NAME|logout NAME]",
     .text =
 	"Without a verb, or with list, asks every server of the agent's "
 	"mcp_servers what it offers.  Tools are pinned as they were when they "
 	"were first seen; one that is new or changed since is not offered to "
-	"models until it is accepted, alone or with all others of its server.",
+	"models until it is accepted, alone or with all others of its server.  "
+	"login prints an address to be opened in a browser on this machine, "
+	"and waits until it comes back; the token is kept below the state "
+	"directory.",
     .options = options_servers,
     .operands_min = 1,
     .operands_max = 4,

@@ -100,7 +100,20 @@ SCENARIOS = [
     ("http-invalid-tool-headers", None), ("json-schema-ref-no-deref", None),
     ("json-schema-2020-12-preservation", "2025-11-25"),
     ("json-schema-2020-12-preservation", "2026-07-28"),
-]
+    ("auth/scope-step-up", "2025-11-25"), ("auth/scope-step-up", "2026-07-28"),
+] + [(f"auth/{name}", None) for name in (
+    "metadata-default", "metadata-var1", "metadata-var2", "metadata-var3",
+    "basic-cimd", "scope-from-www-authenticate", "scope-from-scopes-supported",
+    "scope-omitted-when-undefined", "scope-retry-limit",
+    "token-endpoint-auth-basic", "token-endpoint-auth-post",
+    "token-endpoint-auth-none", "pre-registration",
+    "2025-03-26-oauth-metadata-backcompat",
+    "2025-03-26-oauth-endpoint-fallback", "resource-mismatch",
+    "offline-access-scope", "offline-access-not-supported",
+    "authorization-server-migration", "iss-supported", "iss-not-advertised",
+    "iss-supported-missing", "iss-wrong-issuer", "iss-unexpected",
+    "iss-normalized", "metadata-issuer-mismatch", "client-credentials-basic",
+    )]
 
 
 @pytest.mark.parametrize("scenario, revision", SCENARIOS)
