@@ -26,32 +26,50 @@ apply(__rlimit_resource_t what, rlim_t want, const char *name, struct fault *f)
 	return 0;
 }
 
+struct want {
+	__rlimit_resource_t what;
+	rlim_t value;
+	const char *name;
+};
+
+static int
+apply_all(const struct want *w, size_t n, struct fault *f)
+{
+	for (size_t i = 0; i < n; i++)
+		if (apply(w[i].what, w[i].value, w[i].name, f) == -1)
+			return -1;
+	return 0;
+}
+
+int
+rlimits_apply_always(struct fault *f)
+{
+	static const struct want always[] = {
+	    {RLIMIT_CORE, 0, "core"},
+	    {RLIMIT_MEMLOCK, LOCKED_BYTES, "memlock"},
+	    {RLIMIT_MSGQUEUE, QUEUE_BYTES, "msgqueue"},
+	    {RLIMIT_SIGPENDING, SIGNALS_PENDING, "sigpending"},
+	    {RLIMIT_NICE, 0, "nice"},
+	    {RLIMIT_RTPRIO, 0, "rtprio"},
+	};
+
+	return apply_all(always, sizeof always / sizeof always[0], f);
+}
+
 int
 rlimits_apply(const struct rlimits *r, struct fault *f)
 {
-	const struct {
-		__rlimit_resource_t what;
-		rlim_t want;
-		const char *name;
-		int always; /* 0: only when a limit was asked for */
-	} table[] = {
-	    {RLIMIT_CORE, 0, "core", 1},
-	    {RLIMIT_MEMLOCK, LOCKED_BYTES, "memlock", 1},
-	    {RLIMIT_MSGQUEUE, QUEUE_BYTES, "msgqueue", 1},
-	    {RLIMIT_SIGPENDING, SIGNALS_PENDING, "sigpending", 1},
-	    {RLIMIT_NICE, 0, "nice", 1},
-	    {RLIMIT_RTPRIO, 0, "rtprio", 1},
-	    {RLIMIT_NOFILE, r->files, "nofile", 0},
-	    {RLIMIT_NPROC, r->processes, "nproc", 0},
-	    {RLIMIT_FSIZE, r->file_bytes, "fsize", 0},
-	    {RLIMIT_CPU, r->cpu_seconds, "cpu", 0},
-	    {RLIMIT_AS, r->address_bytes, "as", 0},
-	    {RLIMIT_STACK, r->stack_bytes, "stack", 0},
+	const struct want asked[] = {
+	    {RLIMIT_NOFILE, r->files, "nofile"},
+	    {RLIMIT_NPROC, r->processes, "nproc"},
+	    {RLIMIT_FSIZE, r->file_bytes, "fsize"},
+	    {RLIMIT_CPU, r->cpu_seconds, "cpu"},
+	    {RLIMIT_AS, r->address_bytes, "as"},
+	    {RLIMIT_STACK, r->stack_bytes, "stack"},
 	};
 
-	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
-		if ((table[i].always || table[i].want != 0) &&
-		    apply(table[i].what, table[i].want, table[i].name, f) == -1)
+	for (size_t i = 0; i < sizeof asked / sizeof asked[0]; i++)
+		if (asked[i].value != 0 && apply_all(&asked[i], 1, f) == -1)
 			return -1;
 	return 0;
 }

@@ -17,10 +17,14 @@ struct rlimits {
 	uint64_t stack_bytes;   /* RLIMIT_STACK */
 };
 
-/*
- * Apply to the calling process; core files 0, message queues, pending signals
- * and locked memory to fixed small values, nice and real-time to none.
- */
+/* Apply to the calling process, as far as they are stricter than its own. */
 int rlimits_apply(const struct rlimits *r, struct fault *f);
+
+/*
+ * What is the same for all, and inherited from the zygote: core files 0,
+ * message queues, pending signals and locked memory to fixed small values,
+ * nice and real-time to none.
+ */
+int rlimits_apply_always(struct fault *f);
 
 #endif

@@ -421,12 +421,21 @@ seccomp_compile_outer(struct seccomp_program *p)
 	compile(&c, of);
 }
 
-/* The number in the accumulator is none of these, or the answer is ENOSYS. */
+/*
+ * The number in the accumulator is none of these, or the answer is ENOSYS.
+ * Installing a filter asks it for every number: most are below all of these.
+ */
 static void
 none_of(struct compiler *c, const int *nr, size_t n)
 {
 	const size_t most = 128; /* as far as a conditional jump reaches */
+	int least = SYSCALLS_MAX;
 
+	for (size_t i = 0; i < n; i++)
+		least = nr[i] < least ? nr[i] : least;
+	if (n <= most)
+		emit(c, BPF_JMP | BPF_JGE | BPF_K, (uint32_t)least, 0,
+		    (unsigned)n + 2);
 	for (size_t from = 0; from < n; from += most) {
 		const size_t m = n - from < most ? n - from : most;
 

@@ -238,6 +238,7 @@ prepare(const struct zygote_prepare *m, const char *text)
 	}
 	if (enter_outer(m->privileged != 0, &a.fault) == 0 &&
 	    mounts_zygote(&zy.mounts, &a.fault) == 0 &&
+	    rlimits_apply_always(&a.fault) == 0 &&
 	    (zy.single || wear_outer_filter(&a.fault) == 0))
 		zy.prepared = 1;
 	if (zy.single && !zy.prepared)
