@@ -117,6 +117,9 @@ struct agent_compaction {
 	int64_t summary_tokens;   /* at most */
 };
 
+/* No path of a workspace begins so: what follows is delivered as a tar. */
+#define OUTPUT_ARCHIVE "/tar/"
+
 struct agent {
 	const char *file;   /* the JSON file it was read from */
 	const char *folder; /* absolute; paths are relative to it */
@@ -134,7 +137,8 @@ struct agent {
 	int agents_md;      /* AGENTS.md files go into the prompt */
 	struct skills skills;
 	struct agent_memory memory;
-	struct text_list outputs; /* normalised; a final '/' is kept */
+	/* Normalised; a final '/' is kept.  Or OUTPUT_ARCHIVE and a folder. */
+	struct text_list outputs;
 	struct text_list tools;
 	struct span hosted_tools; /* a JSON array; or n == 0 */
 	struct mcp_specs mcp_servers;

@@ -392,58 +392,6 @@ manifest_member_schema(struct json_writer *w)
 const struct field_custom agent_manifest_custom = {
     manifest_member_read, manifest_member_write, manifest_member_schema};
 
-/* --- outputs: paths in the workspace; a folder's '/' is kept --- */
-
-static int
-outputs_read(struct table_reader *r, int v, void *at)
-{
-	struct text_list *out = at, given;
-	const char **paths;
-	struct error e;
-
-	if (table_texts(r, v, &given) == -1)
-		return -1;
-	paths = arena_alloc(r->arena, (given.n + 1) * sizeof *paths);
-	if (paths == NULL)
-		return table_full(r);
-	for (unsigned i = 0; i < given.n; i++) {
-		struct span s = span_of(given.at[i]);
-
-		if (manifest_path(r->arena, s, &paths[i], &e) == -1)
-			return table_complain(r, v, "%s", e.text);
-		if (s.n > 0 && s.p[s.n - 1] == '/' &&
-		    strcmp(paths[i], ".") != 0)
-			paths[i] = arena_printf(r->arena, "%s/", paths[i]);
-		if (paths[i] == NULL)
-			return table_full(r);
-	}
-	*out = (struct text_list){paths, given.n};
-	return 0;
-}
-
-static void
-outputs_write(struct json_writer *w, const char *key, const void *at)
-{
-	const struct text_list *l = at;
-
-	json_put_array(w, key);
-	for (unsigned i = 0; i < l->n; i++)
-		json_write_str(w, l->at[i]);
-	json_write_end(w);
-}
-
-static void
-outputs_schema(struct json_writer *w)
-{
-	json_put_str(w, "type", "array");
-	json_put_object(w, "items");
-	json_put_str(w, "type", "string");
-	json_write_end(w);
-}
-
-const struct field_custom agent_outputs_custom = {
-    outputs_read, outputs_write, outputs_schema};
-
 /* --- the profile: a name, a file, or here --- */
 
 static int

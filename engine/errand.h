@@ -114,6 +114,7 @@ struct errand {
 	unsigned was_surveyed : 1; /* found is what its workspace says */
 	unsigned has_looked : 1;   /* by itself, not through its parent */
 	unsigned is_over : 1;      /* ended; waits for its sandbox to go */
+	unsigned remembers : 1;    /* its sandbox knows what was there first */
 	unsigned is_changed_known : 1;
 	unsigned compaction_failed : 1; /* it goes on as long as it can */
 	unsigned role_changed : 1;      /* and the store is to be told */

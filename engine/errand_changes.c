@@ -31,7 +31,7 @@ listed(const struct list *files, uint64_t omitted, const struct error *error,
 int
 errand_list_changes(struct errand *er, struct error *e)
 {
-	if (!er->role->agent->sandbox.changes) {
+	if (!er->remembers) {
 		run_post(er->run, RUN_EV_COLLECTED);
 		return 0;
 	}

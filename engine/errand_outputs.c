@@ -93,7 +93,7 @@ errand_collect_outputs(struct run *run, struct error *e)
 	const char *dir;
 
 	errand_clock_run(er);
-	if (er->role->outputs[0] == NULL)
+	if (errand_outputs(er)[0] == NULL)
 		return errand_list_changes(er, e);
 	dir = errand_outputs_dir(er, e);
 	if (dir == NULL)

@@ -116,6 +116,7 @@ errand_build_sandbox(struct run *run, struct error *e)
 	};
 
 	errand_clock_run(er);
+	er->remembers = spec.remembers != 0;
 	run_set_tells_changes(run, spec.remembers);
 	if (make_manifest(er, &spec.manifest, e) == -1 ||
 	    add_code_mode(er, &spec.manifest, e) == -1) {

@@ -12,6 +12,7 @@
 #include "engine/base/loop.h"
 #include "engine/base/os.h"
 #include "engine/base/pool.h"
+#include "sandbox/archive.h"
 #include "sandbox/sandbox.h"
 
 /*
@@ -32,16 +33,18 @@
 #define FILES_MAX 10000
 #define PART_NAME ".skep-part"
 
-enum place_kind { PLACE_DECLARED, PLACE_FOLDER, PLACE_FILE };
+enum place_kind { PLACE_DECLARED, PLACE_FOLDER, PLACE_FILE, PLACE_ARCHIVE };
 
 struct place {
 	struct place *next;
 	enum place_kind kind;
-	const char *path; /* relative to the workspace, normalised */
+	const char *path;   /* relative to the workspace, normalised */
+	const char *source; /* of an archive: the folder that is in it */
 };
 
 struct outputs {
 	unsigned magic;
+	struct loop *loop;
 	struct sandbox *sb;
 	struct arena *arena;
 	struct list files; /* struct output_file */
@@ -64,6 +67,7 @@ struct outputs {
 	int at_end;
 	uint32_t mode;
 	struct hash hash;
+	struct archive *archive; /* what fills it; NULL: get verbs do */
 };
 
 static void
@@ -85,6 +89,7 @@ end(struct outputs *o)
 		if (o->op[i] != NULL)
 			file_op_cancel(o->op[i]);
 	}
+	archive_cancel(o->archive);
 	loop_undefer(&o->next);
 	close_copy(o);
 	if (o->dir != -1)
@@ -257,6 +262,26 @@ start_file(struct outputs *o)
 	return 0;
 }
 
+static int
+add_bytes(struct outputs *o, struct span s)
+{
+	o->bytes += s.n;
+	if (o->limits.bytes_max > 0 && o->bytes > o->limits.bytes_max)
+		return fail(o, ERROR_TOO_BIG, 0, "the outputs are too big",
+		    o->now->path);
+	hash_add(&o->hash, s);
+	o->written += s.n;
+	while (s.n > 0) {
+		ssize_t n = os->write(o->part, s.p, s.n);
+
+		if (n == -1 && errno != EINTR)
+			return fail(o, ERROR_IO, errno, "write", o->now->path);
+		if (n > 0)
+			s = span_slice(s, (size_t)n, s.n);
+	}
+	return 0;
+}
+
 static void
 slice_came(struct file_op *op, const struct file_result *r, void *owner)
 {
@@ -266,25 +291,8 @@ slice_came(struct file_op *op, const struct file_result *r, void *owner)
 	if (landed(o, op, r) == -1 || o->at_end)
 		return;
 	o->mode = r->stat.mode;
-	o->bytes += s.n;
-	if (o->limits.bytes_max > 0 && o->bytes > o->limits.bytes_max) {
-		fail(o, ERROR_TOO_BIG, 0, "the outputs are too big",
-		    o->now->path);
-		return;
-	}
-	hash_add(&o->hash, s);
-	o->written += s.n;
-	while (s.n > 0) {
-		ssize_t n = os->write(o->part, s.p, s.n);
-
-		if (n == -1 && errno != EINTR) {
-			fail(o, ERROR_IO, errno, "write", o->now->path);
-			return;
-		}
-		if (n > 0)
-			s = span_slice(s, (size_t)n, s.n);
-	}
-	o->at_end = r->at_end;
+	if (add_bytes(o, s) == 0)
+		o->at_end = r->at_end;
 }
 
 static int
@@ -300,6 +308,70 @@ ask_slices(struct outputs *o)
 		if (o->written == 0)
 			break;
 	}
+	return 0;
+}
+
+/* -------------------------------------------------------------- an archive */
+
+static size_t
+archived(struct span s, void *owner)
+{
+	struct outputs *o = owner;
+
+	CHECK_OBJ(o, OUTPUTS_MAGIC);
+	if (o->failed || add_bytes(o, s) == -1) {
+		loop_defer(&o->next);
+		return 0;
+	}
+	return s.n;
+}
+
+static void
+archive_ended(const struct error *error, unsigned torn, void *owner)
+{
+	struct outputs *o = owner;
+
+	CHECK_OBJ(o, OUTPUTS_MAGIC);
+	(void)torn; /* what still writes when a run has ended may tear it */
+	o->archive = NULL;
+	o->at_end = 1;
+	if (error != NULL && error->code == ERROR_NOT_FOUND)
+		fail(o, ERROR_OUTPUT_MISSING, 0,
+		    "the run did not make it, or no folder", o->now->source);
+	else if (error != NULL) {
+		o->failed = 1;
+		o->error = *error;
+	}
+	loop_defer(&o->next);
+}
+
+/* -1: failed. */
+static int
+start_archive(struct outputs *o)
+{
+	static const struct archive_ops ops = {
+	    .bytes = archived, .done = archive_ended};
+
+	if (start_file(o) == -1)
+		return -1;
+	o->mode = 0644;
+	o->archive =
+	    archive_start(o->loop, o->sb, o->now->source, &ops, o, &o->error);
+	o->failed |= o->archive == NULL;
+	return o->failed ? -1 : 0;
+}
+
+static int
+push_archive(struct outputs *o, const char *folder)
+{
+	const char *name = strcmp(folder, ".") == 0 ? "workspace" : folder;
+	const char *path = arena_printf(o->arena, "%s.tar", name);
+
+	if (path == NULL)
+		return fail(o, ERROR_TOO_BIG, 0, "too many files", "list");
+	if (push(o, PLACE_ARCHIVE, NULL, span_of(path)) == -1)
+		return -1;
+	o->places->source = folder;
 	return 0;
 }
 
@@ -381,6 +453,8 @@ advance(struct outputs *o)
 		o->at_end = 0;
 		if (o->now->kind == PLACE_FILE && start_file(o) == -1)
 			return -1;
+		if (o->now->kind == PLACE_ARCHIVE)
+			return start_archive(o);
 	}
 	switch (o->now->kind) {
 	case PLACE_DECLARED:
@@ -393,6 +467,8 @@ advance(struct outputs *o)
 		if (o->at_end && o->flying == 0)
 			return finish_file(o);
 		return ask_slices(o);
+	case PLACE_ARCHIVE:
+		return finish_file(o);
 	}
 	UNREACHABLE();
 }
@@ -400,6 +476,8 @@ advance(struct outputs *o)
 static int
 is_waiting(const struct outputs *o)
 {
+	if (o->archive != NULL)
+		return 1;
 	if (o->flying == 0)
 		return 0;
 	return o->now == NULL || o->now->kind != PLACE_FILE || o->at_end ||
@@ -477,6 +555,7 @@ outputs_start(struct loop *loop, struct sandbox *sb, const char *const *paths,
 	memset(o, 0, sizeof *o);
 	o->magic = OUTPUTS_MAGIC;
 	o->sb = sb;
+	o->loop = loop;
 	o->arena = a;
 	o->done = done;
 	o->owner = owner;
@@ -493,6 +572,10 @@ outputs_start(struct loop *loop, struct sandbox *sb, const char *const *paths,
 	while (o->dir != -1 && !o->failed && n-- > 0) {
 		struct span path = span_of(paths[n]);
 
+		if (span_has_prefix(path, span_of(OUTPUTS_ARCHIVE))) {
+			push_archive(o, paths[n] + strlen(OUTPUTS_ARCHIVE));
+			continue;
+		}
 		while (path.n > 1 && path.p[path.n - 1] == '/')
 			path.n--;
 		if (span_is(path, "") || span_is(path, "/"))

@@ -9,6 +9,10 @@
  * folder with everything in it.  Symbolic links are never followed and are
  * left out, as is all that is neither file nor folder.  The copy is written
  * beside its place and renamed, with mode 0644 or 0755.
+ *
+ * One that begins with OUTPUTS_ARCHIVE is a folder that is delivered as one
+ * file, FOLDER.tar (workspace.tar for the whole), with its symbolic links,
+ * modes and times: see archive.h.
  */
 
 #include <stdint.h>
@@ -21,6 +25,8 @@
 struct loop;
 struct sandbox;
 struct outputs;
+
+#define OUTPUTS_ARCHIVE "/tar/"
 
 /* One collected file, in the arena given to outputs_start(). */
 struct output_file {
