@@ -53,22 +53,30 @@ class H2:
     def send(self, data):
         self.conn.send(data)
 
-    def read(self, n):
+    def wait_for(self, n):
         while len(self.kept) < n:
             more = self.conn.sock.recv(65536)
             if not more:
                 raise ConnectionError
             self.kept += more
+
+    def read(self, n):
+        self.wait_for(n)
         data, self.kept = self.kept[:n], self.kept[n:]
         return data
+
+    def read_frame(self):
+        """(type, flags, stream, payload); a time-out loses nothing."""
+        self.wait_for(9)
+        n, = struct.unpack(">I", b"\0" + self.kept[:3])
+        self.wait_for(9 + n)
+        kind, flags, stream = struct.unpack(">BBI", self.read(9)[3:])
+        return kind, flags, stream, self.read(n)
 
     def requests(self):
         """(stream, body) of each request, as they become whole."""
         while True:
-            head = self.read(9)
-            n, = struct.unpack(">I", b"\0" + head[:3])
-            kind, flags, stream = struct.unpack(">BBI", head[3:])
-            payload = self.read(n)
+            kind, flags, stream, payload = self.read_frame()
             if kind == SETTINGS and not flags & ACK:
                 self.send(frame(SETTINGS, ACK))
             if kind == PING and not flags & ACK:
