@@ -16,11 +16,13 @@
 #include "net/json.h"
 #include "net/json_write.h"
 #include "net/server.h"
+#include "net/tls_sign.h"
 #include "net/url.h"
 #include "tools/mcp_discover.h"
 
 #define FLOW_MAGIC 0x70016f01u
 #define FETCH_MS 10000
+#define ASSERTION_SECONDS 300
 #define TEXT_MAX (64 * KIB)
 
 struct mcp_flow {
@@ -268,6 +270,84 @@ write_basic(const struct mcp_flow *f, struct text *out)
 	wipe_text(&pair);
 }
 
+static void
+random_text(struct text *out)
+{
+	unsigned char bytes[32];
+
+	CHECK(os->random(bytes, sizeof bytes) == 0);
+	mcp_base64url((struct span){(const char *)bytes, sizeof bytes}, out);
+}
+
+static void
+add_part(struct text *out, const struct text *json)
+{
+	if (out->n > 0)
+		text_add_char(out, '.');
+	mcp_base64url(text_span(json), out);
+}
+
+static void
+write_claims(const struct mcp_flow *f, struct text *out)
+{
+	int64_t now = os->wall_ms() / 1000;
+	struct json_writer w;
+	struct text id;
+
+	init_text(&id);
+	random_text(&id);
+	json_write_init(&w, out);
+	json_write_object(&w);
+	json_put_span(&w, "iss", text_span(&f->grant.client_id));
+	json_put_span(&w, "sub", text_span(&f->grant.client_id));
+	json_put_span(&w, "aud", text_span(&f->grant.issuer));
+	json_put_span(&w, "jti", text_span(&id));
+	json_put_int(&w, "iat", now);
+	json_put_int(&w, "exp", now + ASSERTION_SECONDS);
+	json_write_end(&w);
+	text_release(&id);
+}
+
+static void
+write_algorithm(struct text *out)
+{
+	struct json_writer w;
+
+	json_write_init(&w, out);
+	json_write_object(&w);
+	json_put_str(&w, "alg", "ES256");
+	json_put_str(&w, "typ", "JWT");
+	json_write_end(&w);
+}
+
+/* Who we are, signed with our key (RFC 7523). */
+static int
+add_assertion(struct mcp_flow *f, struct text *form)
+{
+	unsigned char signature[TLS_SIGNATURE_BYTES];
+	struct text jwt, part;
+	int rc;
+
+	init_text(&jwt);
+	init_text(&part);
+	write_algorithm(&part);
+	add_part(&jwt, &part);
+	text_clear(&part);
+	write_claims(f, &part);
+	add_part(&jwt, &part);
+	rc =
+	    tls_sign(text_span(&f->key), text_span(&jwt), signature, &f->error);
+	text_add_char(&jwt, '.');
+	mcp_base64url(
+	    (struct span){(const char *)signature, sizeof signature}, &jwt);
+	mcp_form_add(form, "client_assertion_type",
+	    span_of("urn:ietf:params:oauth:client-assertion-type:jwt-bearer"));
+	mcp_form_add(form, "client_assertion", text_span(&jwt));
+	text_release(&jwt);
+	text_release(&part);
+	return rc;
+}
+
 /* Ask for a token; form holds the grant's own members. */
 static void
 ask_token(struct mcp_flow *f, struct text *form)
@@ -284,9 +364,12 @@ ask_token(struct mcp_flow *f, struct text *form)
 	if (span_is(method, "client_secret_post"))
 		mcp_form_add(
 		    form, "client_secret", text_span(&f->grant.client_secret));
-	fetch(f, "POST", text_span(&f->grant.token_endpoint),
-	    span_of("application/x-www-form-urlencoded"), text_span(form),
-	    text_span(&authorization), got_token);
+	if (span_is(method, "private_key_jwt") && add_assertion(f, form) == -1)
+		loop_defer(&f->over);
+	else
+		fetch(f, "POST", text_span(&f->grant.token_endpoint),
+		    span_of("application/x-www-form-urlencoded"),
+		    text_span(form), text_span(&authorization), got_token);
 	wipe_text(&authorization);
 }
 
@@ -396,15 +479,6 @@ static const struct server_ops listener_ops = {
     .gone = ignore_exchange,
 };
 
-static void
-random_text(struct text *out)
-{
-	unsigned char bytes[32];
-
-	CHECK(os->random(bytes, sizeof bytes) == 0);
-	mcp_base64url((struct span){(const char *)bytes, sizeof bytes}, out);
-}
-
 static int
 listen_here(struct mcp_flow *f)
 {
@@ -468,7 +542,9 @@ choose_method(struct mcp_flow *f)
 {
 	const char *method = "none";
 
-	if (f->grant.client_secret.n > 0) {
+	if (f->key.n > 0)
+		method = "private_key_jwt";
+	else if (f->grant.client_secret.n > 0) {
 		if (f->methods & METHOD_BASIC || f->methods == 0)
 			method = "client_secret_basic";
 		else if (f->methods & METHOD_POST)

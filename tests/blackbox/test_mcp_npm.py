@@ -113,7 +113,7 @@ SCENARIOS = [
     "authorization-server-migration", "iss-supported", "iss-not-advertised",
     "iss-supported-missing", "iss-wrong-issuer", "iss-unexpected",
     "iss-normalized", "metadata-issuer-mismatch", "client-credentials-basic",
-    )]
+    "client-credentials-jwt")]
 
 
 @pytest.mark.parametrize("scenario, revision", SCENARIOS)
