@@ -2,9 +2,11 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "config/profile.h"
@@ -25,6 +27,7 @@
 
 #define PREPARE_MS 20000
 #define FREE_MS 5000
+#define KILLED_MS 1000
 
 static const struct backend_ops local_ops;
 
@@ -132,6 +135,9 @@ local_host_free(struct sandbox_host *host)
 	loop_io_want(&h->zygote_io, LOOP_NOTHING);
 	shutdown(h->zygote->fd, SHUT_WR);
 	await_death(h->zygote, until);
+	/* Somebody has stopped it: then what it holds must be let go of. */
+	syscall(SYS_pidfd_send_signal, h->zygote->pidfd, SIGKILL, NULL, 0);
+	await_death(h->zygote, until + KILLED_MS * 1000);
 	h->zygote_gone = 1;
 	while ((n = list_first(&h->base.sandboxes)) != NULL) {
 		struct local *l =
