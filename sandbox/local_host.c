@@ -114,9 +114,12 @@ await_death(struct zygote *z, uint64_t until_us)
 static void
 sweep_workspace(const struct local_host *h)
 {
-	struct standins s = {0};
+	struct standins s;
 
-	for (unsigned i = 0; h->workspace != NULL && i < h->profiles_n; i++)
+	if (h->workspace == NULL)
+		return;
+	memset(&s, 0, sizeof s);
+	for (unsigned i = 0; i < h->profiles_n; i++)
 		standins_sweep(&s, &h->profile[i].box, h->workspace);
 }
 

@@ -119,6 +119,12 @@ struct compiler {
 		enum rule rule;
 	} jump[SYSCALLS_MAX];
 	unsigned jumps;
+	struct {
+		unsigned at; /* a comparison that ends in an answer */
+		int if_true;
+		enum rule rule; /* DENY or ALLOW */
+	} end[SYSCALLS_MAX];
+	unsigned ends;
 };
 
 static unsigned
@@ -161,6 +167,26 @@ leaf(struct compiler *c, enum rule rule)
 	}
 }
 
+static void tree(struct compiler *c, const struct range *r, unsigned n);
+
+/* One side of the comparison at: its own tree, or one of two answers. */
+static void
+side(struct compiler *c, unsigned at, int if_true, const struct range *r,
+    unsigned n)
+{
+	if (n == 1 && (r->rule == DENY || r->rule == ALLOW)) {
+		c->end[c->ends].at = at;
+		c->end[c->ends].if_true = if_true;
+		c->end[c->ends++].rule = r->rule;
+		return;
+	}
+	if (c->p->n - at - 1 > 255)
+		c->full = 1;
+	else if (if_true)
+		c->p->insn[at].jt = (uint8_t)(c->p->n - at - 1);
+	tree(c, r, n);
+}
+
 /* Halve the ranges until one is left. */
 static void
 tree(struct compiler *c, const struct range *r, unsigned n)
@@ -172,12 +198,30 @@ tree(struct compiler *c, const struct range *r, unsigned n)
 		return;
 	}
 	at = emit(c, BPF_JMP | BPF_JGE | BPF_K, r[half].from, 0, 0);
-	tree(c, r, half);
-	if (c->p->n - at - 1 > 255)
-		c->full = 1;
-	else
-		c->p->insn[at].jt = (uint8_t)(c->p->n - at - 1);
-	tree(c, r + half, n - half);
+	side(c, at, 0, r, half);
+	side(c, at, 1, r + half, n - half);
+}
+
+/* The two answers, and the comparisons that end in them. */
+static void
+ends(struct compiler *c)
+{
+	const unsigned deny = c->p->n, allow = deny + 1;
+
+	answer(c, ANSWER(ENOSYS));
+	answer(c, SECCOMP_RET_ALLOW);
+	for (unsigned i = 0; i < c->ends && !c->full; i++) {
+		const unsigned at = c->end[i].at;
+		const unsigned far =
+		    (c->end[i].rule == DENY ? deny : allow) - at - 1;
+
+		if (far > 255)
+			c->full = 1;
+		else if (c->end[i].if_true)
+			c->p->insn[at].jt = (uint8_t)far;
+		else
+			c->p->insn[at].jf = (uint8_t)far;
+	}
 }
 
 /* The accumulator is one of the values, or the answer is given. */
@@ -391,6 +435,7 @@ compile(struct compiler *c, const enum rule of[SYSCALLS_MAX])
 	answer(c, ANSWER(ENOSYS));
 	load(c, offsetof(struct seccomp_data, nr));
 	tree(c, range, n);
+	ends(c);
 	blocks(c);
 	CHECK(!c->full);
 }
