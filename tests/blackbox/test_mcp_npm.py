@@ -131,3 +131,17 @@ def test_the_suite_is_content(mcp_packages, skep, place, scenario, revision):
         timeout=200, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "OVERALL: PASSED" in done.stdout + done.stderr
+
+
+def test_the_example_learns_from_notes_and_remembers(
+        mcp_packages, skep, place):
+    done = subprocess.run(
+        [REPO / "config/examples/mcp/run.sh", place / "mcp"],
+        env=skep.env | {"SKEP": str(SKEP), "PATH": os.environ["PATH"],
+                        "NODE_MODULES": str(mcp_packages / "node_modules")},
+        capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 0, done
+    assert done.stdout == "One errand is noted: the bicycle, on Saturday.\n" \
+        "New brakes cost 40.\n"
+    assert "blocked   write_file" in done.stderr
+    assert "brakes cost 40" in (place / "mcp/memory/graph.jsonl").read_text()
