@@ -38,7 +38,8 @@ expand_instructions(struct errand *er, struct error *e)
 const char *
 errand_cwd(const struct errand *er)
 {
-	return er->task.cwd != NULL ? er->task.cwd : er->role->agent->cwd;
+	/* A handoff moves nobody. */
+	return er->task.cwd != NULL ? er->task.cwd : er->first->agent->cwd;
 }
 
 static int

@@ -281,9 +281,11 @@ handoff_carry_out(struct errand *er, struct error *e)
 		er->profile = to->sandbox.profile;
 	er->role = supplies_role(er->supplies, to);
 	er->role_changed = 1;
-	if (er->toolbox != NULL)
+	if (er->toolbox != NULL) {
 		toolbox_set_tools(
 		    er->toolbox, &er->role->toolset, errand_programs(er));
+		toolbox_set_skills(er->toolbox, &to->skills);
+	}
 	run_set_has_outputs(er->run, errand_outputs(er)[0] != NULL);
 	return errand_write_prompt(er, e);
 }

@@ -130,6 +130,9 @@ struct toolbox *toolbox_new(struct tools *tools, const struct toolset *set,
 void toolbox_set_tools(struct toolbox *box, const struct toolset *set,
     const struct tool_programs *programs);
 
+/* And its skills, which load_skill may load.  Kept. */
+void toolbox_set_skills(struct toolbox *box, const struct skills *skills);
+
 /*
  * Kill every command and give up every call, without calling back.  Before
  * sandbox_destroy().  NULL is fine.

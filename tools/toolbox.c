@@ -93,6 +93,13 @@ toolbox_set_tools(struct toolbox *box, const struct toolset *set,
 }
 
 void
+toolbox_set_skills(struct toolbox *box, const struct skills *skills)
+{
+	CHECK_OBJ(box, TOOLBOX_MAGIC);
+	box->host.skills = skills;
+}
+
+void
 toolbox_leave_sandbox(struct toolbox *box)
 {
 	struct list_node *n;

@@ -233,3 +233,31 @@ def test_check_takes_a_folder_of_a_skill(skep):
     os.mkfifo(home / "pipe" / "SKILL.md")
     done = skep.run("check", home / "pipe", timeout=10)
     assert done.status == 65 and "no file of at most 1 MiB" in done.err
+
+
+def test_who_takes_a_run_over_has_skills_of_its_own(skep, agent):
+    for folder in "mine", "yours":
+        skill(skep.home / folder, f"{folder}-skill")
+
+    def answer(turn, request):
+        if request["model"] == "first":
+            return [[("call", "load_skill", {"skill_name": "mine-skill"})],
+                    [("call", "transfer_to_second", {})]][turn]
+        return [[("call", "load_skill", {"skill_name": "yours-skill"}),
+                 ("call", "load_skill", {"skill_name": "mine-skill"})],
+                [("text", "done")]][turn - 2]
+
+    with FakeModel(answer) as model:
+        done = skep.run("run", agent(
+            model.url, model={"name": "first"}, handoffs=["second"],
+            skills={"lazy_from": "mine"},
+            agents={"second": {
+                "model": {"name": "second"}, "tools": ["exec_command"],
+                "skills": {"lazy_from": "yours"}}}), "go")
+    assert done.status == 0, done.err
+    assert index_of(model.requests[-1]["instructions"])[0].startswith(
+        "- yours-skill: ")
+    said = outputs(model)
+    assert '"status":"loaded","skill_name":"mine-skill"' in said[0]
+    assert '"status":"loaded","skill_name":"yours-skill"' in said[2]
+    assert said[3].endswith("lazy skill not found")
