@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "config/budget.h"
+#include "config/conduct.h"
 #include "config/git_host.h"
 #include "config/manifest.h"
 #include "config/mcp_spec.h"
@@ -134,7 +135,10 @@ struct agent {
 	unsigned git_hosts_n;
 	const char *cwd; /* below the root of the workspace; NULL: the root */
 	const char *run_as; /* of the manifest's users; NULL: the profile's */
-	int agents_md;      /* AGENTS.md files go into the prompt */
+	struct guardrails guardrails;
+	struct tool_conduct tool_use;
+	struct tool_timeouts tool_timeouts;
+	int agents_md; /* AGENTS.md files go into the prompt */
 	struct skills skills;
 	struct agent_memory memory;
 	/* Normalised; a final '/' is kept.  Or OUTPUT_ARCHIVE and a folder. */

@@ -7,6 +7,7 @@
 #include "engine/base/limits.h"
 #include "engine/base/os.h"
 #include "engine/base/text.h"
+#include "engine/guards.h"
 #include "engine/keeper.h"
 #include "engine/role.h"
 #include "engine/sched.h"
@@ -242,7 +243,10 @@ begin(
 	er->budget = er->role->agent->budget;
 	budget_narrow(&er->budget, &er->task.budget);
 	er->wall_left_ms = (uint64_t)(er->budget.wall_seconds * 1000);
-	run_set_sandbox_first(er->run, errand_must_look(er));
+	run_set_sandbox_first(
+	    er->run, errand_must_look(er) ||
+			 guardrails_need_sandbox(&er->role->agent->guardrails));
+	run_set_checks_input(er->run, er->role->agent->guardrails.input.n > 0);
 	run_set_has_outputs(er->run, er->role->outputs[0] != NULL);
 	if (bad != NULL)
 		run_post_error(er->run, bad);
@@ -331,6 +335,8 @@ stop_what_is_in_flight(struct errand *er)
 	if (er->model != NULL)
 		model_call_cancel(er->model);
 	er->model = NULL;
+	guards_cancel(er->guards);
+	er->guards = NULL;
 	survey_cancel(er->survey);
 	er->survey = NULL;
 	if (er->outputs != NULL)
@@ -389,6 +395,7 @@ const struct run_ports errand_ports = {
     .record = errand_record,
     .call_model = errand_call_model,
     .compact = errand_compact,
+    .check = errand_check,
     .build_sandbox = errand_build_sandbox,
     .call_tools = errand_call_tools,
     .go_on = errand_go_on,

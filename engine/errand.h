@@ -8,6 +8,7 @@
  *
  *	errand_model.c    MODEL     one model turn (with turn.h)
  *	errand_prompt.c             what that turn's model is told (prompt.h)
+  *	errand_checks.c   CHECKS    guardrails, and answers sent back
  *	errand_compact.c  COMPACTION  a summary takes its older part's place
  *	errand_sandbox.c  SANDBOX   built lazily, at the first tool call
  *	errand_tools.c    TOOLS     calls side by side, answers in their order
@@ -53,6 +54,13 @@ struct sched;
 struct text;
 struct toolbox;
 struct usage;
+
+/* What is looked at in CHECKS. */
+enum errand_check {
+	CHECK_INPUT,  /* the task, by guardrails */
+	CHECK_FORM,   /* nothing: the answer was sent back for its form */
+	CHECK_OUTPUT, /* the answer, by guardrails */
+};
 
 /* Who wants to know what happens; every function may be NULL. */
 struct errand_watch {
@@ -115,6 +123,8 @@ struct errand {
 	unsigned has_looked : 1;   /* by itself, not through its parent */
 	unsigned is_over : 1;      /* ended; waits for its sandbox to go */
 	unsigned remembers : 1;    /* its sandbox knows what was there first */
+	unsigned used_tools : 1;
+	unsigned answer_repaired : 1; /* it was sent back once */
 	unsigned is_changed_known : 1;
 	unsigned compaction_failed : 1; /* it goes on as long as it can */
 	unsigned role_changed : 1;      /* and the store is to be told */
@@ -149,6 +159,8 @@ struct errand {
 	struct environment environment;  /* of its commands */
 	struct survey *survey;           /* under way */
 	struct survey_found found;
+	struct guards *guards; /* looking; see errand_checks.c */
+	enum errand_check check;
 	struct outputs *outputs;
 	struct list files; /* struct output_file: collected outputs */
 	struct changes *changes;
@@ -245,9 +257,25 @@ int errand_afford(const struct run *run, struct error *e);
 void errand_record(struct run *run, enum run_state from, enum run_state to);
 int errand_call_model(struct run *run, struct error *e);
 int errand_compact(struct run *run, struct error *e);
+int errand_check(struct run *run, struct error *e);
 int errand_build_sandbox(struct run *run, struct error *e);
 int errand_call_tools(struct run *run, struct error *e);
 int errand_collect_outputs(struct run *run, struct error *e);
+
+/*
+ * Is this in the form that was asked for?  0; else -1, and the model is asked
+ * once more, or the run has failed.
+ */
+int errand_check_form(struct errand *er, struct span said);
+
+/* Must nobody see an answer before guardrails have? */
+int errand_holds_answer(const struct errand *er);
+
+/* This is the answer; the items behind the first `from` are about it. */
+void errand_stop(struct errand *er, struct span said, size_t from);
+
+/* The same with the result of a tool, if the agent stops at one; else 0. */
+int errand_stops_at_tool(struct errand *er, size_t from);
 
 /* --- of any model call, be it a turn's or a compaction's --- */
 

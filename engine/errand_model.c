@@ -1,6 +1,5 @@
 /* MODEL: one model turn, from the transcript to the reply's items in it. */
 
-#include "engine/answer.h"
 #include "engine/base/check.h"
 #include "engine/base/limits.h"
 #include "engine/base/text.h"
@@ -14,7 +13,7 @@ told_text(void *owner, struct span text)
 {
 	struct errand *er = owner;
 
-	if (er->watch->text != NULL)
+	if (er->watch->text != NULL && !errand_holds_answer(er))
 		er->watch->text(er, text);
 }
 
@@ -87,6 +86,7 @@ static void
 done(void *owner, const struct model_result *r)
 {
 	struct errand *er = owner;
+	size_t before = er->transcript.n;
 	struct text said;
 	struct error e;
 
@@ -104,21 +104,11 @@ done(void *owner, const struct model_result *r)
 		errand_fail(er, &e, ERROR_INTERNAL);
 		return;
 	}
-	if (er->turn.calls == 0 && answer_check(er->role->agent->answer_schema,
-				       text_span(&said), &e) == -1) {
-		text_release(&said);
-		errand_fail(er, &e, ERROR_MODEL_PROTOCOL);
-		return;
-	}
 	if (er->turn.calls > 0) {
 		run_set_needs_sandbox(er->run, needs_sandbox(er));
 		run_post(er->run, RUN_EV_CALLS);
-	} else {
-		er->answer = arena_span(&er->keep, text_span(&said));
-		if (er->watch->turn_finished != NULL)
-			er->watch->turn_finished(er);
-		run_post(er->run, RUN_EV_STOP);
-	}
+	} else if (errand_check_form(er, text_span(&said)) == 0)
+		errand_stop(er, text_span(&said), before);
 	text_release(&said);
 }
 
@@ -156,7 +146,8 @@ errand_call_model(struct run *run, struct error *e)
 	    .instructions = er->prompt,
 	    .tools = role->spec,
 	    .ntools = role->specs,
-	    .settings = role->agent->model.settings,
+	    .settings = er->used_tools ? role->settings_later
+				       : role->agent->model.settings,
 	    .schema = role->agent->answer_schema,
 	    .cache_key = span_of(role->agent->digest),
 	    .compact_tokens =

@@ -65,7 +65,7 @@ record_items(struct errand *er)
 		store_item_add(er->supplies->store, er->number, ++tr->stored,
 		    tr->note_entry.turn, tr->note_entry.at_ms, tr->note);
 	tr->note.n = 0;
-	for (; tr->recorded < tr->n; tr->recorded++)
+	for (; tr->recorded < tr->n - tr->held; tr->recorded++)
 		store_item_add(er->supplies->store, er->number, ++tr->stored,
 		    tr->entry[tr->recorded].turn, tr->entry[tr->recorded].at_ms,
 		    tr->json[tr->recorded]);

@@ -29,7 +29,10 @@ lend_environment(void *owner, const char *command, struct exec_spec *spec)
 static void
 all_answered(struct errand *er)
 {
+	size_t before = er->transcript.n;
 	struct error e;
+
+	er->used_tools = 1;
 
 	stopwatch_stop(&er->tools_time, er->supplies->loop);
 	if (turn_put_answers(&er->turn, &er->transcript,
@@ -43,6 +46,8 @@ all_answered(struct errand *er)
 		errand_fail(er, &e, ERROR_INTERNAL);
 		return;
 	}
+	if (errand_stops_at_tool(er, before))
+		return;
 	if (er->watch->turn_finished != NULL)
 		er->watch->turn_finished(er);
 	errand_note_length(er);
@@ -138,7 +143,8 @@ errand_call_tools(struct run *run, struct error *e)
 	    .cwd = errand_cwd(er),
 	    .run = er->id,
 	    .skills = &er->role->agent->skills,
-	    .environment = lend_environment};
+	    .environment = lend_environment,
+	    .timeouts = &er->role->agent->tool_timeouts};
 
 	errand_clock_run(er);
 	if (er->toolbox == NULL) {

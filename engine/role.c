@@ -15,6 +15,7 @@
 #define ROLE_MAX (64 * MIB)
 #include "engine/prompt.h"
 #include "net/json.h"
+#include "net/json_write.h"
 #include "sandbox/git_remote.h"
 
 static int
@@ -187,6 +188,47 @@ add_tools(struct role *role, struct error *e)
 	return describe_tools(role, e);
 }
 
+/*
+ * The settings of turns after the first tool call: a tool that must be called
+ * must be called once, or the run would never end.
+ */
+static int
+relax_settings(struct role *role, struct error *e)
+{
+	struct span given = role->agent->model.settings;
+	struct json_writer w;
+	struct json_doc d;
+	struct text out;
+
+	role->settings_later = given;
+	if (given.n == 0)
+		return 0;
+	json_doc_init(&d);
+	text_init(&out, LIMIT_CONFIG_FILE);
+	json_write_init(&w, &out);
+	json_write_object(&w);
+	if (json_parse(&d, given, 0, e) == -1) {
+		json_doc_release(&d);
+		return -1;
+	}
+	for (int key = json_first(&d, 0); key != -1;
+	     key = json_next(&d, 0, key)) {
+		if (json_is(&d, key, "tool_choice"))
+			continue;
+		json_write_key_span(&w, json_inner(&d, key));
+		json_write_raw(&w, json_raw(&d, json_value(&d, key)));
+	}
+	json_write_end(&w);
+	if (json_get(&d, 0, "tool_choice") != -1)
+		role->settings_later =
+		    arena_span(&role->arena, text_span(&out));
+	json_doc_release(&d);
+	text_release(&out);
+	return role->settings_later.p != NULL
+		   ? 0
+		   : error_set(e, ERROR_FULL, 0, "no memory for settings");
+}
+
 /* Runs whose prompt has nothing of their own in it share one. */
 static int
 write_prompt(struct role *role, struct error *e)
@@ -238,6 +280,8 @@ role_open(struct role *role, const struct agent *agent,
 	    memory_locate(
 		&role->memory, set->state_path, agent->memory.name, e) == -1)
 		return -1;
+	if (relax_settings(role, e) == -1)
+		return -1;
 	return add_tools(role, e) == -1 ? -1 : write_prompt(role, e);
 }
 
@@ -288,6 +332,7 @@ int
 role_needs_sandbox(const struct role *role)
 {
 	return role_is_sandboxed(role) || role->outputs[0] != NULL ||
+	       guardrails_need_sandbox(&role->agent->guardrails) ||
 	       mcp_sandboxes_max(&role->agent->mcp_servers, 1) > 0;
 }
 

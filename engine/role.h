@@ -37,6 +37,7 @@ struct role {
 	struct mcp *mcp;                    /* its tool servers, or NULL */
 	const char **outputs;               /* declared; NULL-terminated */
 	struct environment_secrets secrets; /* of its manifest */
+	struct span settings_later;  /* the model's, once a tool was called */
 	struct arena arena;          /* of what is made for this agent alone */
 	struct memory memory;        /* that its runs are shown, if any */
 	struct git_remotes *remotes; /* NULL: it fetches nothing */

@@ -33,13 +33,46 @@ enter_model(struct run *run)
 	return enter(run, run->needs_compaction ? RUN_COMPACTION : RUN_MODEL);
 }
 
+/* The first turn, when nothing is to look at the input before. */
+static enum run_next
+enter_first_turn(struct run *run)
+{
+	if (!run->checks_input)
+		return enter_model(run);
+	if (run->ports->afford(run, &run->error) == -1)
+		return enter(run, RUN_FAILED);
+	return enter(run, RUN_CHECKS);
+}
+
+/* The answer stands: what is left is to carry things out. */
+static enum run_next
+leave(struct run *run)
+{
+	run->needs_sandbox = 0; /* no calls are left to be made */
+	if (!run->has_outputs && !(run->tells_changes && run->has_sandbox))
+		return enter(run, RUN_FINISHED);
+	if (!run->has_sandbox)
+		return enter(run, RUN_SANDBOX);
+	return enter(run, RUN_OUTPUTS);
+}
+
+/* There is an answer. */
+static enum run_next
+stop(struct run *run)
+{
+	if (!run->checks_answer)
+		return leave(run);
+	run->is_stopping = 1;
+	return enter(run, RUN_CHECKS);
+}
+
 static enum run_next
 decide_queued(struct run *run)
 {
 	if (!take(run, RUN_EV_SLOT))
 		return RUN_WAIT;
 	if (!run->sandbox_first || run->has_sandbox)
-		return enter_model(run);
+		return enter_first_turn(run);
 	if (run->ports->afford(run, &run->error) == -1)
 		return enter(run, RUN_FAILED);
 	return enter(run, RUN_SANDBOX);
@@ -57,16 +90,22 @@ decide_model(struct run *run)
 			return enter(run, RUN_SANDBOX);
 		return enter(run, RUN_TOOLS);
 	}
-	if (take(run, RUN_EV_STOP)) {
-		run->needs_sandbox = 0; /* no calls are left to be made */
-		if (!run->has_outputs &&
-		    !(run->tells_changes && run->has_sandbox))
-			return enter(run, RUN_FINISHED);
-		if (!run->has_sandbox)
-			return enter(run, RUN_SANDBOX);
-		return enter(run, RUN_OUTPUTS);
-	}
+	if (take(run, RUN_EV_AGAIN))
+		return enter(run, RUN_CHECKS);
+	if (take(run, RUN_EV_STOP))
+		return stop(run);
 	return RUN_WAIT;
+}
+
+static enum run_next
+decide_checks(struct run *run)
+{
+	if (!take(run, RUN_EV_CHECKED))
+		return RUN_WAIT;
+	if (run->is_stopping)
+		return leave(run);
+	run->checks_input = 0;
+	return enter_model(run);
 }
 
 static enum run_next
@@ -86,7 +125,7 @@ decide_sandbox(struct run *run)
 	run->has_sandbox = 1;
 	if (run->sandbox_first) {
 		run->sandbox_first = 0;
-		return enter_model(run);
+		return enter_first_turn(run);
 	}
 	return enter(run, run->needs_sandbox ? RUN_TOOLS : RUN_OUTPUTS);
 }
@@ -94,6 +133,8 @@ decide_sandbox(struct run *run)
 static enum run_next
 decide_tools(struct run *run)
 {
+	if (take(run, RUN_EV_STOP))
+		return stop(run);
 	if (take(run, RUN_EV_RESULTS))
 		return enter_model(run);
 	return RUN_WAIT;
@@ -140,6 +181,12 @@ static int
 act_compaction(struct run *run)
 {
 	return run->ports->compact(run, &run->error);
+}
+
+static int
+act_checks(struct run *run)
+{
+	return run->ports->check(run, &run->error);
 }
 
 static int
@@ -274,6 +321,18 @@ run_set_has_outputs(struct run *run, int has)
 }
 
 void
+run_set_checks_input(struct run *run, int checks)
+{
+	run->checks_input = checks != 0;
+}
+
+void
+run_set_checks_answer(struct run *run, int checks)
+{
+	run->checks_answer = checks != 0;
+}
+
+void
 run_set_has_sandbox(struct run *run)
 {
 	CHECK(run->state == RUN_QUEUED);
@@ -356,7 +415,8 @@ run_state_is_end(enum run_state state)
 int
 run_state_calls_model(enum run_state state)
 {
-	return state == RUN_MODEL || state == RUN_COMPACTION;
+	return state == RUN_MODEL || state == RUN_COMPACTION ||
+	       state == RUN_CHECKS;
 }
 
 int

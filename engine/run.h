@@ -45,6 +45,8 @@ enum run_event {
 	RUN_EV_CANCEL = 1 << 8,     /* stop; wins over everything else */
 	RUN_EV_TOO_LONG = 1 << 9,   /* the transcript exceeds the model */
 	RUN_EV_COMPACTED = 1 << 10, /* as far as it can be, it is shorter */
+	RUN_EV_CHECKED = 1 << 11,   /* nothing said no */
+	RUN_EV_AGAIN = 1 << 12,     /* the answer will not do: once more */
 };
 
 /*
@@ -61,6 +63,7 @@ struct run_ports {
 
 	int (*call_model)(struct run *run, struct error *e);
 	int (*compact)(struct run *run, struct error *e);
+	int (*check)(struct run *run, struct error *e);
 	int (*build_sandbox)(struct run *run, struct error *e);
 	int (*call_tools)(struct run *run, struct error *e);
 	int (*collect_outputs)(struct run *run, struct error *e);
@@ -92,6 +95,10 @@ void run_post_error(struct run *run, const struct error *e);
  */
 void run_set_needs_sandbox(struct run *run, int needed);
 void run_set_has_outputs(struct run *run, int has);
+
+/* Whether something looks at its input (set at birth), or at its answer. */
+void run_set_checks_input(struct run *run, int checks);
+void run_set_checks_answer(struct run *run, int checks);
 
 /* Before the next turn, the transcript is to be shortened. */
 void run_set_needs_compaction(struct run *run);

@@ -48,6 +48,9 @@ struct run {
 	unsigned entered : 1;          /* the state's act is still to come */
 	unsigned has_sandbox : 1;      /* one is up */
 	unsigned needs_sandbox : 1;    /* set by the model's last reply */
+	unsigned checks_input : 1;     /* still to be looked at */
+	unsigned checks_answer : 1;    /* once there is one */
+	unsigned is_stopping : 1;      /* the model is done; checks are next */
 	unsigned has_outputs : 1;      /* the agent declares outputs */
 	unsigned depth : 8;            /* below a task's run */
 	unsigned sandbox_first : 1;    /* up before the first model call */

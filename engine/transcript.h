@@ -27,6 +27,7 @@ struct transcript {
 	size_t bytes;
 	size_t recorded;  /* how many of them the store has been told */
 	uint64_t stored;  /* how many items it has been told in all */
+	size_t held;      /* of the last, which it is not to be told yet */
 	size_t forgotten; /* of the first, that the next request leaves out */
 	int is_begun_by_server; /* json[0] is a server's compaction item */
 	/* An item for the store alone, before the others; or n == 0. */

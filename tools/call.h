@@ -76,6 +76,8 @@ struct tool_call {
 	struct text text;   /* the complaint, or what is being written */
 	struct text answer; /* JSON */
 	struct loop_deferred answered;
+	struct loop_timer timeout; /* when its tool has taken too long */
+	double timeout_seconds;
 	uint64_t started_us;
 	void *state; /* the tool's own, in arena */
 	tool_done_fn *done;

@@ -33,6 +33,7 @@ struct tool;
 struct tool_agents;
 struct tool_call;
 struct tool_programs;
+struct tool_timeouts;
 struct toolbox;
 struct tools;
 
@@ -109,6 +110,8 @@ struct tool_host {
 	const char *cwd;
 	/* Those that load_skill may load; NULL: none.  Kept. */
 	const struct skills *skills;
+	/* How long a tool may take; NULL: as long as it likes.  Kept. */
+	const struct tool_timeouts *timeouts;
 	/*
 	 * Fill in what this command's environment has beyond the profile's;
 	 * what is pointed at stays for the toolbox's life.  command: the whole

@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "config/conduct.h"
 #include "engine/base/check.h"
 #include "engine/base/error.h"
 #include "engine/base/limits.h"
@@ -361,6 +362,38 @@ work(struct tool_call *call, const struct item *item)
 	return rc;
 }
 
+/* --- it takes too long --- */
+
+static void
+timed_out(struct loop_timer *t)
+{
+	struct tool_call *call = container_of(t, struct tool_call, timeout);
+
+	CHECK_OBJ(call, TOOL_CALL_MAGIC);
+	if (call->state == NULL)
+		return; /* its answer is on the way */
+	call->tool->stop(call);
+	call->state = NULL;
+	call->failed = 1;
+	text_clear(&call->text);
+	text_printf(&call->text, "Tool '%s' timed out after %g seconds.",
+	    call->tool->name, call->timeout_seconds);
+	tool_call_answer_text(call);
+}
+
+static void
+start_clock(struct tool_call *call)
+{
+	const struct tool_timeouts *t = call->box->host.timeouts;
+
+	if (t == NULL || call->tool == NULL)
+		return;
+	call->timeout_seconds = tool_timeout_of(t, span_of(call->tool->name));
+	if (call->timeout_seconds > 0)
+		loop_timer_start(
+		    &call->timeout, (uint64_t)(call->timeout_seconds * 1000));
+}
+
 static struct tool_call *
 start_call(struct toolbox *box, const struct item *item, int by_program,
     tool_done_fn *done, void *owner, struct error *e)
@@ -388,8 +421,11 @@ start_call(struct toolbox *box, const struct item *item, int by_program,
 	loop_deferred_init(&call->answered, box->tools->loop, answered);
 	list_append(&box->calls, &call->link);
 	call->call_id = arena_span(&call->arena, call_id);
+	loop_timer_init(&call->timeout, box->tools->loop, timed_out);
 	if (work(call, item) == -1)
 		tool_call_answer_trouble(call);
+	else
+		start_clock(call);
 	return call;
 }
 
@@ -416,6 +452,7 @@ tool_call_free(struct tool_call *call)
 	if (call->state != NULL)
 		call->tool->stop(call);
 	loop_undefer(&call->answered);
+	loop_timer_stop(&call->timeout);
 	list_remove(&call->box->calls, &call->link);
 	text_release(&call->text);
 	text_release(&call->answer);

@@ -48,7 +48,7 @@ def test_an_answer_that_does_not_fit_is_a_failure(skep, mock, agent, answer,
                     "--json")
     assert done.status == 1
     error = result_of(done)["error"]
-    assert error["code"] == "model_protocol"
+    assert error["code"] == "model_incomplete"
     assert "answer_schema" in error["message"]
     assert why in error["message"]
 
