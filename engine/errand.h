@@ -71,6 +71,11 @@ struct errand_watch {
 	void (*tool_called)(struct errand *er, const struct turn_call *call);
 	void (*tool_output)(struct errand *er, const struct turn_call *call);
 	void (*turn_finished)(struct errand *er);
+	/* Another agent has taken it over. */
+	void (*role_changed)(struct errand *er);
+	/* An agent was started below it, at any depth, or has ended. */
+	void (*child_started)(struct errand *er, const struct errand *child);
+	void (*child_ended)(struct errand *er, const struct errand *child);
 	/* It is over and on disk; er is gone when this returns. */
 	void (*ended)(struct errand *er);
 };

@@ -113,6 +113,52 @@ event_turn_finished(const struct errand *er, struct text *out)
 }
 
 void
+event_agent_updated(const struct errand *er, struct text *out)
+{
+	struct json_writer w;
+
+	begin_in_turn(&w, out, "agent.updated", er);
+	json_put_str(&w, "agent", er->role->agent->name);
+	json_write_end(&w);
+}
+
+/* Whom it is about: the run below, and who started it. */
+static void
+put_child(struct json_writer *w, const struct errand *child)
+{
+	json_put_str(w, "agent_run_id", child->id);
+	json_put_str(w, "parent", child->family.parent->id);
+	json_put_uint(w, "depth", child->family.depth);
+	json_put_str(w, "agent", child->first->agent->name);
+}
+
+void
+event_agent_started(
+    const struct errand *er, const struct errand *child, struct text *out)
+{
+	struct json_writer w;
+
+	begin_in_turn(&w, out, "agent.started", er);
+	put_child(&w, child);
+	json_write_end(&w);
+}
+
+void
+event_agent_finished(
+    const struct errand *er, const struct errand *child, struct text *out)
+{
+	struct json_writer w;
+
+	begin_in_turn(&w, out, "agent.finished", er);
+	put_child(&w, child);
+	json_put_str(&w, "status", run_state_name(child->result.status));
+	json_put_object(&w, "usage");
+	result_put_usage(&w, &child->spent);
+	json_write_end(&w);
+	json_write_end(&w);
+}
+
+void
 event_run_finished(const struct errand *er, struct text *out)
 {
 	struct json_writer w;

@@ -27,6 +27,11 @@ void event_tool_called(
 void event_tool_output(
     const struct errand *er, const struct turn_call *call, struct text *out);
 void event_turn_finished(const struct errand *er, struct text *out);
+void event_agent_updated(const struct errand *er, struct text *out);
+void event_agent_started(
+    const struct errand *er, const struct errand *child, struct text *out);
+void event_agent_finished(
+    const struct errand *er, const struct errand *child, struct text *out);
 void event_run_finished(const struct errand *er, struct text *out);
 
 #endif

@@ -212,6 +212,33 @@ file(struct errand *child, struct errand *er, struct child *record)
 		up->family.below++;
 }
 
+/* The one that a task's owner watches; NULL when it is over. */
+static struct errand *
+top_of(struct errand *er)
+{
+	while (er->family.parent != NULL)
+		er = er->family.parent;
+	return er->is_over ? NULL : er;
+}
+
+static void
+tell_started(struct errand *child)
+{
+	struct errand *top = top_of(child);
+
+	if (top != NULL && top->watch->child_started != NULL)
+		top->watch->child_started(top, child);
+}
+
+static void
+tell_ended(struct errand *child)
+{
+	struct errand *top = top_of(child);
+
+	if (top != NULL && top->watch->child_ended != NULL)
+		top->watch->child_ended(top, child);
+}
+
 static struct subagent *
 start(void *owner, struct span name, struct span input, struct text *complaint)
 {
@@ -248,6 +275,7 @@ start(void *owner, struct span name, struct span input, struct text *complaint)
 	}
 	file(child, er, record);
 	record->told.id = arena_strndup(&er->keep, child->id, RUN_ID_HEX);
+	tell_started(child);
 	return &record->told;
 }
 
@@ -360,8 +388,10 @@ family_ended(struct errand *er)
 		if (!child->is_over)
 			run_post(child->run, RUN_EV_CANCEL);
 	}
-	if (er->family.parent != NULL)
+	if (er->family.parent != NULL) {
+		tell_ended(er);
 		tell_parent(er);
+	}
 }
 
 int

@@ -287,5 +287,7 @@ handoff_carry_out(struct errand *er, struct error *e)
 		toolbox_set_skills(er->toolbox, &to->skills);
 	}
 	run_set_has_outputs(er->run, errand_outputs(er)[0] != NULL);
+	if (er->watch->role_changed != NULL)
+		er->watch->role_changed(er);
 	return errand_write_prompt(er, e);
 }

@@ -7,6 +7,7 @@
 #include "engine/base/os.h"
 #include "engine/base/text.h"
 #include "engine/events_out.h"
+#include "engine/role.h"
 #include "engine/sched.h"
 
 #define SHOWN_MAX (1 * MIB)
@@ -192,6 +193,57 @@ turn_finished(struct errand *er)
 	}
 }
 
+/* "billing finished" and the like. */
+static void
+show_agent(struct solo *s, const struct errand *child, const char *what)
+{
+	struct text t;
+
+	text_init(&t, SHOWN_MAX);
+	text_printf(&t, "%s %s", child->role->agent->name, what);
+	show_line(s, "@ ", text_span(&t));
+	text_release(&t);
+}
+
+static void
+role_changed(struct errand *er)
+{
+	struct solo *s = solo_of(er);
+
+	if (s->settings.json) {
+		event_agent_updated(er, line(s));
+		put(s);
+	} else if (is_shown(s)) {
+		show_agent(s, er, "takes over");
+	}
+}
+
+static void
+child_started(struct errand *er, const struct errand *child)
+{
+	struct solo *s = solo_of(er);
+
+	if (s->settings.json) {
+		event_agent_started(er, child, line(s));
+		put(s);
+	} else if (is_shown(s)) {
+		show_agent(s, child, "started");
+	}
+}
+
+static void
+child_ended(struct errand *er, const struct errand *child)
+{
+	struct solo *s = solo_of(er);
+
+	if (s->settings.json) {
+		event_agent_finished(er, child, line(s));
+		put(s);
+	} else if (is_shown(s)) {
+		show_agent(s, child, run_state_name(child->result.status));
+	}
+}
+
 /* The final answer: bytes as they are; to a terminal, if not there already. */
 static void
 put_answer(struct solo *s, const struct errand *er)
@@ -302,6 +354,9 @@ static const struct engine_source source = {
 	    .tool_called = tool_called,
 	    .tool_output = tool_output,
 	    .turn_finished = turn_finished,
+	    .role_changed = role_changed,
+	    .child_started = child_started,
+	    .child_ended = child_ended,
 	    .ended = ended,
 	},
 };

@@ -443,6 +443,34 @@ def test_waiting_for_any_and_for_a_time(agent, result):
     assert json.loads(cancelled)["status"] == "cancelled"
 
 
+def test_what_agents_do_is_told_as_it_happens(agent, skep):
+    def answer(turn, request):
+        if request["model"] == "m-child":
+            return [("text", "ok")]
+        if request["model"] == "m-top":
+            return [("call", "child", {"input": "x"})] if turn == 0 else \
+                [("call", "transfer_to_next", {})]
+        return [("text", "done")]
+
+    with FakeModel(answer) as model:
+        done = skep.run("run", agent(
+            model.url, model={"name": "m-top"}, tools=["child"],
+            handoffs=["next"], agents={"child": member("m-child"),
+                                       "next": member("m-next")}),
+            "go", "--json", "--state", skep.state)
+    events = [json.loads(line) for line in done.out.splitlines()]
+    assert len({e["run_id"] for e in events}) == 1
+    told = [e for e in events if e["event"].startswith("agent.")]
+    assert [e["event"] for e in told] == [
+        "agent.started", "agent.finished", "agent.updated"]
+    started, finished, updated = told
+    assert started["agent_run_id"] == finished["agent_run_id"]
+    assert started["parent"] == events[0]["run_id"]
+    assert finished["status"] == "finished"
+    assert finished["usage"]["model_calls"] == 1
+    assert (started["agent"], updated["agent"]) == ("child", "next")
+
+
 # --- ends ---
 
 
