@@ -119,9 +119,20 @@ local_died(struct local *l)
 }
 
 void
+local_made(struct local *l)
+{
+	if (!l->is_making)
+		return;
+	l->is_making = 0;
+	loop_timer_stop(&l->making);
+	l->host->making--;
+	local_stock_refill(l->host);
+}
+
+void
 local_broke(struct local *l, const char *step, const struct error *e)
 {
-	loop_timer_stop(&l->making);
+	local_made(l);
 	local_hang_up(l);
 	kill_init(l);
 	sandbox_broke(&l->base, step, e);
@@ -143,7 +154,7 @@ local_destroy(struct sandbox *sb)
 {
 	struct local *l = local_of(sb);
 
-	loop_timer_stop(&l->making);
+	local_made(l);
 	loop_undefer(&l->refusal);
 	local_hang_up(l);
 	kill_init(l);
@@ -536,6 +547,8 @@ local_create(struct sandbox *sb, struct error *e)
 	local_stock_take(h, l);
 	local_listen(l);
 	loop_timer_start(&l->making, MAKING_MS);
+	l->is_making = 1;
+	h->making++;
 	list_append(&h->unsent, &l->unsent);
 	if (h->unsent.length == 1)
 		send_requests(h);

@@ -80,7 +80,7 @@ struct local_host {
 	struct loop_timer bury_timer; /* groups that are still busy */
 	struct list unsent;           /* struct local: requests */
 	struct map by_id;             /* struct local */
-	unsigned unanswered;
+	unsigned making;              /* sandboxes that are not ready yet */
 	uid_t uid_base; /* as root: host uids of sandboxes, by slot */
 	unsigned profiles_n;
 	struct local_profile *profile;
@@ -109,6 +109,7 @@ struct local {
 	struct local_stage stage; /* of the stock, or none */
 	struct loop_io io;
 	struct loop_timer making;
+	int is_making; /* the timer runs, and the host counts it */
 	struct loop_deferred removal;
 	struct loop_deferred refusal; /* by the engine itself: to be told */
 	struct error refused;
@@ -149,6 +150,7 @@ void local_stock_start(
 void local_stock_stop(struct local_host *h);
 void local_stock_take(struct local_host *h, struct local *l);
 void local_stock_return(struct local_host *h, struct local *l);
+void local_stock_refill(struct local_host *h); /* as far as there is need */
 /* Make a network namespace by entering it; -1: let pid 1 do it. */
 int local_stock_make_netns(enum netns_kind kind);
 int local_stock_cgroup(struct local_host *h, struct local_profile *p,
@@ -175,6 +177,7 @@ struct userns_ids local_ids(
     const struct local_host *h, const struct local_profile *p, unsigned place);
 #define LOCAL_BURY_MS 5 /* between two attempts to remove a busy group */
 int local_create(struct sandbox *sb, struct error *e);
+void local_made(struct local *l); /* or given up; nothing if it was before */
 void local_destroy(struct sandbox *sb);
 void local_kill(struct sandbox *sb);
 void local_broke(struct local *l, const char *step, const struct error *e);

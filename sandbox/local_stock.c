@@ -20,11 +20,16 @@
  * when it is empty: pid 1 then makes its own namespaces, and the group is made
  * on the spot.
  *
- * New ones are asked for when a shelf is less than half full; the other half
- * is room for those that come back, which are cheaper.
+ * New ones are asked for when a shelf is less than half full, a few at a time;
+ * the other half is room for those that come back, which are cheaper.  While
+ * many sandboxes are being made at once nothing is asked for: it would come
+ * too late for them and only be in their way.
  *
  * The maker answers in order, so what is under way is a queue.
  */
+
+#define ASKED_AT_ONCE 4 /* of one kind */
+#define MAKING_MANY 8   /* sandboxes at once */
 
 static void
 close_fd(int *fd)
@@ -182,24 +187,30 @@ ask_for_stage(struct local_host *h, struct local_profile *p)
 	return 1;
 }
 
-static void
-refill(struct local_host *h)
+static int
+is_short(unsigned there, unsigned coming, unsigned most)
+{
+	return 2 * (there + coming) < most && coming < ASKED_AT_ONCE;
+}
+
+void
+local_stock_refill(struct local_host *h)
 {
 	struct local_stock *s = &h->stock;
 
-	if (s->maker == -1)
+	if (s->maker == -1 || h->making >= MAKING_MANY)
 		return;
 	for (int kind = 0; kind < NETNS_KINDS; kind++)
 		while (
 		    s->wanted[kind] &&
-		    2 * (s->netns_n[kind] + s->coming[kind]) < s->netns_max &&
+		    is_short(s->netns_n[kind], s->coming[kind], s->netns_max) &&
 		    ask_for_netns(h, (enum netns_kind)kind))
 			;
 	for (unsigned i = 0; i < h->profiles_n; i++) {
 		struct local_profile *p = &h->profile[i];
 
 		while (p->stages_wanted &&
-		       2 * (p->stages_n + p->stages_coming) < s->stages_max &&
+		       is_short(p->stages_n, p->stages_coming, s->stages_max) &&
 		       ask_for_stage(h, p))
 			;
 	}
@@ -282,7 +293,7 @@ maker_ready(struct loop_io *io, int want)
 		came(s, &a, fd, nfd);
 	}
 	if (n == -1 && errno == EAGAIN)
-		refill(container_of(s, struct local_host, stock));
+		local_stock_refill(container_of(s, struct local_host, stock));
 	else
 		give_up_maker(s);
 }
@@ -331,7 +342,7 @@ local_stock_take(struct local_host *h, struct local *l)
 		l->stage = p->stage[--p->stages_n];
 		l->ids = local_ids(h, p, UIDS_OF_SLOTS + l->stage.number);
 	}
-	refill(h);
+	local_stock_refill(h);
 }
 
 void
@@ -439,7 +450,7 @@ local_stock_start(
 	}
 	if (s->netns_max > 0)
 		start_maker(h);
-	refill(h);
+	local_stock_refill(h);
 }
 
 void

@@ -347,7 +347,7 @@ came_ready(struct local *l, const char *p, size_t n)
 
 	if (n != sizeof *a || l->base.state != SANDBOX_MAKING)
 		return -1;
-	loop_timer_stop(&l->making);
+	local_made(l);
 	if (a->fault.step[0] == '\0') {
 		sandbox_made(&l->base);
 		return 0;
