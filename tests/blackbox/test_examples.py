@@ -1,5 +1,6 @@
 """The shipped examples do what they say, over the machine's real files."""
 
+import json
 import pathlib
 import re
 import subprocess
@@ -123,3 +124,22 @@ def test_codefix_mends_what_its_tests_find(skep, place, api):
         env={"PYTHONPATH": str(mended)}, stderr=subprocess.PIPE, text=True)
     assert tests.returncode == 0 and "Ran 7 tests" in tests.stderr
     assert source.read_bytes() == before
+
+
+@pytest.mark.parametrize("api", ["responses", "chat", "messages"])
+def test_memory_makes_later_runs_shorter(skep, place, api):
+    done = subprocess.run(
+        [EXAMPLES / "memory/run.sh", place / "memory",
+         "-c", f"model.api={api}"],
+        env=skep.env | {"SKEP": str(SKEP)}, stdout=subprocess.PIPE, text=True)
+    assert done.returncode == 0, done.stdout
+    answers = dict(line.split(": ") for line in done.stdout.splitlines()[:3])
+    for month in "march", "april", "may":
+        told = subprocess.run(
+            ["/usr/bin/python3", EXAMPLES / "memory/books/check.py", month,
+             answers[month]], stdout=subprocess.PIPE, text=True)
+        assert told.stdout == "agrees\n"
+    rows = skep.run("ps", "--state", place / "memory/state", "--json").out
+    turns = [row["usage"]["turns"] for row in map(
+        json.loads, rows.splitlines()) if row["agent"] == "books"]
+    assert turns == [3, 3, 4]  # the newest first
