@@ -1,7 +1,6 @@
 """Tool servers on standard streams, those that misbehave included."""
 
 import json
-import pathlib
 import shutil
 
 import pytest
@@ -226,3 +225,169 @@ def test_tools_of_servers_work_on_every_api(skep, mock, agent, peer, api):
                  mcp_servers={"s": peer("plain")})
     done = skep.run("run", path, "go")
     assert done.out == f"over {api}\n", done
+
+
+# --- servers by HTTP ---
+
+class Http:
+    """An HTTP server of a legacy revision, but for what `calls` does."""
+
+    def __init__(self, hostile, call, session=None, listed=None):
+        self.call, self.session, self.heads = call, session, []
+        self.listed = listed or TOOLS
+        self.url = hostile(self.play).url + "/mcp"
+
+    def play(self, conn):
+        while (asked := conn.read_request()) is not None:
+            head, body = asked
+            self.heads.append(head)
+            if not head.startswith("POST"):
+                conn.answer(405)
+                continue
+            message = json.loads(body)
+            self.handle(conn, message, head)
+
+    def result(self, conn, message, result, **fields):
+        conn.answer(200, json.dumps({"jsonrpc": "2.0", "id": message["id"],
+                                     "result": result}), **fields)
+
+    def handle(self, conn, message, head):
+        if message["method"] == "initialize":
+            self.result(conn, message, {
+                "protocolVersion": "2025-06-18", "capabilities": {
+                    "tools": {}}, "serverInfo": {"name": "h", "version": "1"}},
+                **({"mcp_session_id": self.session} if self.session else {}))
+        elif message["method"] == "tools/list":
+            self.result(conn, message, {"tools": self.listed})
+        elif message["method"] == "tools/call":
+            self.call(self, conn, message)
+        elif "id" in message:
+            conn.answer(400, "what?", "text/plain")
+        else:
+            conn.answer(202)
+
+
+TOOLS = [{"name": "do", "inputSchema": {"type": "object"}}]
+
+
+def http_text(server, conn, message, words="done"):
+    server.result(conn, message, {"content": [
+        {"type": "text", "text": words}]})
+
+
+def wrong_id(server, conn, message):
+    http_text(server, conn, message | {"id": 4711})
+
+
+def not_json(server, conn, message):
+    conn.answer(200, "<html>", "text/html")
+
+
+def too_long(server, conn, message):
+    conn.send("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
+              "content-length: 104857600\r\n\r\n")
+    try:
+        for _ in range(100):
+            conn.send(b"x" * (1 << 20))
+    except OSError:
+        pass
+
+
+def cut_stream(server, conn, message):
+    conn.stream_head()
+    conn.chunk(": nothing\n\n")
+    conn.chunk("")
+
+
+def cut_connection(server, conn, message):
+    conn.sock.close()
+
+
+def redirected(server, conn, message):
+    conn.answer(307, "", location="http://127.0.0.1:1/mcp")
+
+
+def notified(server, conn, message):
+    conn.stream_head()
+    for _ in range(3):
+        conn.chunk('data: {"jsonrpc":"2.0","method":"notifications/progress",'
+                   '"params":{}}\n\n')
+    conn.chunk("data: " + json.dumps({
+        "jsonrpc": "2.0", "id": message["id"], "result": {
+            "content": [{"type": "text", "text": "after all that"}]}})
+        + "\n\n")
+    conn.chunk("")
+
+
+@pytest.mark.parametrize("call, words", [
+    (http_text, "done"), (notified, "after all that"),
+    (wrong_id, "answered a request that was never sent"),
+    (not_json, "the server's answer"), (too_long, "longer than 16 MiB"),
+    (cut_stream, "whether the call was carried out is not known"),
+    (cut_connection, "whether the call was carried out is not known"),
+    (redirected, "HTTP status 307"),
+], ids=lambda x: getattr(x, "__name__", None))
+def test_misbehaviour_over_http(ask, peer, hostile, call, words):
+    seen = []
+
+    def counted(server, conn, message):
+        seen.append(message)
+        call(server, conn, message)
+
+    server = Http(hostile, counted)
+    told = ask({"h": {"url": server.url}, "good": peer("plain")},
+               ("h__do", {}), ("good__say", {"text": "I am well"}))
+    assert words in told[0]
+    assert told[1] == "I am well"
+    assert len(seen) == 1, "a call is sent once"
+
+
+def test_a_session_that_ended_is_begun_anew(skep, mock, agent, hostile):
+    made = []
+
+    def call(server, conn, message):
+        made.append(message)
+        if len(made) == 1:
+            conn.answer(404)
+        else:
+            http_text(server, conn, message, "in the second session")
+
+    server = Http(hostile, call, session="abc")
+    path = agent(mock(script(tool("h__do", 0), tool("h__do", 1),
+                             say("${last_output}"))), tools=[],
+                 mcp_servers={"h": {"url": server.url}})
+    done = skep.run("run", path, "go", "--json")
+    told = outputs(done)
+    assert "the call was not carried out" in told[0]
+    assert told[1] == "in the second session"
+    assert any(h.startswith("DELETE") for h in server.heads)
+
+
+def test_credentials_go_to_the_server_and_stay_out_of_sight(
+        skep, mock, agent, hostile):
+    server = Http(hostile, http_text)
+    path = agent(mock(calls(("h__do", {}))), tools=[], mcp_servers={
+        "h": {"url": server.url, "headers": {
+            "X-Api-Key": {"env": "MY_KEY"}, "X-Team": "blue"}}})
+    done = skep.run("run", path, "go", "--json", env={"MY_KEY": "k3y-k3y"})
+    assert outputs(done) == ["done"]
+    assert all("x-api-key: k3y-k3y" in h.lower() for h in server.heads)
+    found = [p for p in skep.home.rglob("*") if p.is_file()
+             and b"k3y-k3y" in p.read_bytes()]
+    assert not found and "k3y-k3y" not in done.out + done.err
+    done = skep.run("check", agent(mock(calls()), mcp_servers={
+        "h": {"url": server.url, "headers": {"Authorization": "Bearer x"}}}))
+    assert done.status == 65 and "must not stand here in clear" in done.err \
+        + done.out
+
+
+def test_a_server_that_wants_a_login_says_how(skep, mock, agent, hostile):
+    def play(conn):
+        while conn.read_request() is not None:
+            conn.answer(401, "", www_authenticate="Bearer")
+
+    path = agent(mock(calls()), tools=[],
+                 mcp_servers={"h": {"url": hostile(play).url}})
+    done = skep.run("run", path, "go")
+    assert done.status != 0
+    assert "skep servers AGENT login h" in done.err
