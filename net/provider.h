@@ -32,6 +32,7 @@ enum tool_kind {
 	TOOL_FUNCTION,    /* arguments are JSON after a schema */
 	TOOL_CUSTOM,      /* input is free text, maybe after a grammar */
 	TOOL_SHELL,       /* native shell: shell_call items */
+	TOOL_LOCAL_SHELL, /* its older form: local_shell_call items */
 	TOOL_APPLY_PATCH, /* native patches: apply_patch_call items */
 	TOOL_RAW,         /* parameters is the whole tool object */
 };

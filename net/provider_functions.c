@@ -13,6 +13,8 @@ function_name(const struct tool_spec *tool)
 {
 	if (tool->name.n > 0)
 		return tool->name;
+	if (tool->kind == TOOL_LOCAL_SHELL)
+		return span_of("local_shell");
 	return span_of(tool->kind == TOOL_SHELL ? "shell" : "apply_patch");
 }
 
@@ -29,10 +31,18 @@ function_write_schema(struct json_writer *w, const struct tool_spec *tool)
 	    "{\"type\":\"integer\"},\"max_output_length\":{\"type\":"
 	    "\"integer\"}},\"required\":[\"commands\"],"
 	    "\"additionalProperties\":false}";
+	static const char local_shell[] =
+	    "{\"type\":\"object\",\"properties\":{\"command\":{\"type\":"
+	    "\"array\",\"items\":{\"type\":\"string\"}},\"env\":{\"type\":"
+	    "\"object\"},\"working_directory\":{\"type\":\"string\"},"
+	    "\"timeout_ms\":{\"type\":\"integer\"}},\"required\":"
+	    "[\"command\"],\"additionalProperties\":false}";
 	static const char nothing[] = "{\"type\":\"object\",\"properties\":{}}";
 
 	if (tool->kind == TOOL_SHELL)
 		json_write_raw(w, span_of(shell));
+	else if (tool->kind == TOOL_LOCAL_SHELL)
+		json_write_raw(w, span_of(local_shell));
 	else if (tool->kind != TOOL_FUNCTION)
 		json_write_raw(w, span_of(input));
 	else if (tool->parameters.n > 0)
@@ -50,8 +60,9 @@ function_name_of(const struct item *call)
 		return call->name;
 	switch (call->kind) {
 	case ITEM_SHELL_CALL:
-	case ITEM_LOCAL_SHELL_CALL:
 		return span_of("shell");
+	case ITEM_LOCAL_SHELL_CALL:
+		return span_of("local_shell");
 	case ITEM_APPLY_PATCH_CALL:
 		return span_of("apply_patch");
 	default:

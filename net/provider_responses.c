@@ -24,6 +24,7 @@ write_tool(struct json_writer *w, const struct tool_spec *tool)
 	    [TOOL_FUNCTION] = "function",
 	    [TOOL_CUSTOM] = "custom",
 	    [TOOL_SHELL] = "shell",
+	    [TOOL_LOCAL_SHELL] = "local_shell",
 	    [TOOL_APPLY_PATCH] = "apply_patch",
 	};
 

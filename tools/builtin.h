@@ -8,6 +8,7 @@ struct tool;
 extern const struct tool tool_exec_command;
 extern const struct tool tool_write_stdin;
 extern const struct tool tool_shell;
+extern const struct tool tool_local_shell;
 extern const struct tool tool_apply_patch;
 extern const struct tool tool_view_image;
 extern const struct tool tool_load_skill;

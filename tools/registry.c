@@ -11,6 +11,7 @@ static const struct tool *const builtins[] = {
     &tool_exec_command,
     &tool_write_stdin,
     &tool_shell,
+    &tool_local_shell,
     &tool_apply_patch,
     &tool_view_image,
     &tool_load_skill,

@@ -607,8 +607,9 @@ specs_are_native_only_where_that_is_known(void **state)
 	assert_int_equal(toolset_add(&tt.set, "bash", &e), -1);
 	assert_string_equal(e.text,
 	    "there is no tool \"bash\"; those there are: exec_command, "
-	    "write_stdin, shell, apply_patch, view_image, spawn_agent, "
-	    "wait_agent, list_agents, cancel_agent");
+	    "write_stdin, shell, local_shell, apply_patch, view_image, "
+	    "load_skill, spawn_agent, wait_agent, list_agents, "
+	    "cancel_agent");
 	assert_true(tool_exists("shell"));
 	assert_false(tool_exists("bash"));
 }
