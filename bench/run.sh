@@ -15,6 +15,8 @@ echo 'lifecycle: with 64 others alive, beside bubblewrap and a bare clone3'
 "$build"/bench/bench_lifecycle -j 2 -l 64
 echo 'layers: sandboxes with a manifest of 2,000 files, plain and layered'
 "$build"/bench/bench_layers
+echo 'warm: the first command in a sandbox that was ready'
+"$build"/bench/bench_warm
 echo 'exec: commands in a live sandbox, beside posix_spawn'
 "$build"/bench/bench_exec
 echo 'json: reading answers of a model, beside jsmn alone and Python'

@@ -23,6 +23,7 @@ enum durability { DURABILITY_NORMAL, DURABILITY_FULL };
 struct settings {
 	uint64_t runs;        /* at once: -j */
 	uint64_t sandboxes;   /* alive at once; 0: as many as runs */
+	uint64_t warm;        /* sandboxes made ahead of time */
 	uint64_t commands;    /* running at once; 0: four a processor */
 	uint64_t model_calls; /* in flight at once; 0: as many as runs */
 	enum durability durability;

@@ -423,6 +423,7 @@ open_sandboxes(struct engine *en, const struct engine_settings *set,
 		servers,
 	    .netns_ready = limits->active_max < 16 ? limits->active_max : 16,
 	    .cgroups_ready = limits->active_max < 16 ? limits->active_max : 16,
+	    .warm = (unsigned)set->settings->warm,
 	    .profiles = profiles,
 	    .profiles_n = list_profiles(s, profiles),
 	};

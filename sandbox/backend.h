@@ -45,6 +45,7 @@ struct sandbox_host {
 	unsigned sandboxes_max; /* without those that fill a layer, */
 	unsigned filling;       /* which are these */
 	struct layers *layers;  /* NULL: every workspace is plain */
+	struct warm *warm;      /* NULL: none is made ahead of time */
 	struct slab sandbox_slab, exec_slab, file_slab;
 	uint32_t next_id;
 	/*
@@ -60,6 +61,7 @@ struct layer;
 struct layer_want;
 struct layers;
 struct remember;
+struct warm;
 struct workspace;
 
 struct sandbox {
@@ -87,6 +89,8 @@ struct sandbox {
 	struct layer_want *wanting;
 	int is_begun; /* its backend knows it */
 	struct loop_deferred removal;
+	struct list_node warm_link;   /* it waits for somebody: warm.h */
+	struct loop_deferred handing; /* to who asked for it */
 	char label[40];
 	char failed_step[156];
 	int64_t filled_ns;
@@ -180,6 +184,11 @@ struct sandbox *sandbox_create_filling(struct sandbox_host *host,
 /* While it is filled: an entry was made from this commit. */
 void sandbox_add_commit(
     struct sandbox *sb, const char *path, struct span commit);
+
+/* One for the stock, beside sandboxes_max. */
+struct sandbox *sandbox_create_warm(struct sandbox_host *host,
+    const struct sandbox_spec *spec, const struct sandbox_ops *ops, void *owner,
+    struct error *e);
 
 /* The sandbox stands. */
 void sandbox_made(struct sandbox *sb);

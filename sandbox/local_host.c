@@ -14,6 +14,7 @@
 #include "engine/base/pool.h"
 #include "sandbox/layers.h"
 #include "sandbox/standins.h"
+#include "sandbox/warm.h"
 #include "sandbox/zygote.h"
 
 /*
@@ -307,7 +308,9 @@ sandbox_host_new(struct loop *loop, struct zygote *zygote,
 	loop_timer_init(&h->bury_timer, loop, local_bury_expired);
 	raise_descriptor_limit(sandboxes);
 	features_probe(&h->features);
-	if (map_init(&h->by_id, sandboxes + SANDBOXES_FILLING, e) == -1 ||
+	if (map_init(&h->by_id,
+		sandboxes + SANDBOXES_FILLING + warm_places(settings),
+		e) == -1 ||
 	    fill_host(h, settings, e) == -1) {
 		free_host(h);
 		return NULL;
@@ -320,6 +323,7 @@ sandbox_host_new(struct loop *loop, struct zygote *zygote,
 		}
 	}
 	local_stock_start(h, settings);
+	h->base.warm = warm_new(&h->base, settings);
 	if (!zygote->single)
 		loop_io_want(&h->zygote_io, LOOP_READ);
 	return &h->base;

@@ -10,6 +10,7 @@
 #include "sandbox/baseline.h"
 #include "sandbox/layers.h"
 #include "sandbox/remember.h"
+#include "sandbox/warm.h"
 #include "sandbox/workspace.h"
 
 /*
@@ -41,6 +42,7 @@ sandbox_host_init(struct sandbox_host *host, struct loop *loop,
 	host->sandboxes_max = sandboxes;
 	if (settings->layers != NULL)
 		sandboxes += SANDBOXES_FILLING;
+	sandboxes += warm_places(settings);
 	host->received = pool_take(SCRATCH_BYTES, NULL);
 	host->building = pool_take(SCRATCH_BYTES, NULL);
 	host->streamed = pool_take(SCRATCH_BYTES, NULL);
@@ -69,6 +71,8 @@ sandbox_host_release(struct sandbox_host *host)
 	CHECK(host->sandboxes.length == 0);
 	layers_free(host->layers);
 	host->layers = NULL;
+	warm_free(host->warm);
+	host->warm = NULL;
 	pool_give(host->received);
 	pool_give(host->building);
 	pool_give(host->streamed);
@@ -85,6 +89,7 @@ sandbox_host_free(struct sandbox_host *host)
 		return;
 	CHECK_OBJ(host, SANDBOX_HOST_MAGIC);
 	layers_stop(host->layers);
+	warm_stop(host->warm);
 	for (struct list_node *n = list_first(&host->sandboxes), *next;
 	     n != NULL; n = next) {
 		struct sandbox *sb = container_of(n, struct sandbox, link);
@@ -106,7 +111,7 @@ unsigned
 sandbox_host_live(const struct sandbox_host *host)
 {
 	CHECK_OBJ(host, SANDBOX_HOST_MAGIC);
-	return host->sandboxes.length;
+	return host->sandboxes.length - warm_count(host->warm);
 }
 
 /* One that its backend never knew. */
@@ -120,6 +125,34 @@ static int
 has_content(const struct sandbox_spec *spec)
 {
 	return spec->manifest != NULL && spec->manifest->entries_n > 0;
+}
+
+/* A warm one becomes somebody's: as if it had been made this moment. */
+static void
+hand_over(struct loop_deferred *d)
+{
+	sandbox_made(container_of(d, struct sandbox, handing));
+}
+
+static int
+give_warm(struct sandbox *sb, const struct sandbox_spec *spec,
+    const struct sandbox_ops *ops, void *owner, struct error *e)
+{
+	sb->manifest = spec->manifest;
+	sb->remotes = spec->remotes;
+	sb->ops = ops;
+	sb->owner = owner;
+	memset(sb->label, 0, sizeof sb->label);
+	if (spec->label != NULL)
+		strncpy(sb->label, spec->label, sizeof sb->label - 1);
+	if (spec->remembers && has_content(spec) &&
+	    (sb->before = baseline_new(e)) == NULL) {
+		sandbox_destroy(sb);
+		return -1;
+	}
+	sb->state = SANDBOX_MAKING;
+	loop_defer(&sb->handing);
+	return 0;
 }
 
 static struct sandbox *
@@ -144,6 +177,7 @@ new_sandbox(struct sandbox_host *host, const struct sandbox_spec *spec,
 	list_init(&sb->execs);
 	list_init(&sb->files);
 	loop_deferred_init(&sb->removal, host->loop, removal);
+	loop_deferred_init(&sb->handing, host->loop, hand_over);
 	list_append(&host->sandboxes, &sb->link);
 	if (spec->label != NULL)
 		strncpy(sb->label, spec->label, sizeof sb->label - 1);
@@ -192,18 +226,23 @@ sandbox_create(struct sandbox_host *host, const struct sandbox_spec *spec,
     const struct sandbox_ops *ops, void *owner, struct error *e)
 {
 	struct sandbox *sb;
-	int status = 0;
+	int status = 0, is_plain;
 
 	CHECK_OBJ(host, SANDBOX_HOST_MAGIC);
-	if (host->sandboxes.length - host->filling >= host->sandboxes_max) {
+	if (sandbox_host_live(host) - host->filling >= host->sandboxes_max) {
 		error_set(e, ERROR_FULL, 0, "as many sandboxes as may live");
 		return NULL;
 	}
+	is_plain = !spec->layered || host->layers == NULL ||
+		   !has_content(spec) ||
+		   layers_trouble(host->layers)[0] != '\0';
+	sb = is_plain ? warm_take(host->warm, spec) : NULL;
+	if (sb != NULL)
+		return give_warm(sb, spec, ops, owner, e) == 0 ? sb : NULL;
 	sb = new_sandbox(host, spec, ops, owner, e);
 	if (sb == NULL)
 		return NULL;
-	if (!spec->layered || host->layers == NULL || !has_content(spec) ||
-	    layers_trouble(host->layers)[0] != '\0')
+	if (is_plain)
 		status = begin(sb, e);
 	else {
 		sb->wanting = layers_want(
@@ -234,6 +273,18 @@ sandbox_create_filling(struct sandbox_host *host,
 	return NULL;
 }
 
+struct sandbox *
+sandbox_create_warm(struct sandbox_host *host, const struct sandbox_spec *spec,
+    const struct sandbox_ops *ops, void *owner, struct error *e)
+{
+	struct sandbox *sb = new_sandbox(host, spec, ops, owner, e);
+
+	if (sb == NULL || begin(sb, e) == 0)
+		return sb;
+	sandbox_removed(sb);
+	return NULL;
+}
+
 static void
 forget_commands(struct sandbox *sb)
 {
@@ -251,6 +302,8 @@ sandbox_destroy_then(struct sandbox *sb, sandbox_gone_fn *gone, void *owner)
 	sb->state = SANDBOX_ENDING;
 	sb->gone = gone;
 	sb->gone_owner = owner;
+	warm_forget(sb->host->warm, sb);
+	loop_undefer(&sb->handing);
 	workspace_cancel(sb->filling);
 	sb->filling = NULL;
 	remember_cancel(sb->remembering);
@@ -413,6 +466,7 @@ sandbox_broke(struct sandbox *sb, const char *step, const struct error *error)
 		return;
 	sb->state = SANDBOX_LOST;
 	strncpy(sb->failed_step, step, sizeof sb->failed_step - 1);
+	loop_undefer(&sb->handing);
 	workspace_cancel(sb->filling);
 	sb->filling = NULL;
 	remember_cancel(sb->remembering);

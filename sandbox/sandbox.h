@@ -56,6 +56,7 @@ struct sandbox_host_settings {
 	unsigned commands_max;  /* running at once in all; 0: 4 a sandbox */
 	unsigned netns_ready;   /* network namespaces kept in stock */
 	unsigned cgroups_ready; /* control groups kept in stock */
+	unsigned warm;          /* sandboxes kept ready, of each profile */
 
 	/*
 	 * A folder of the engine's alone, for layers: what manifests made,
@@ -95,7 +96,8 @@ struct sandbox_host *sandbox_host_new(struct loop *loop, struct zygote *zygote,
  */
 void sandbox_host_free(struct sandbox_host *host);
 
-/* Sandboxes that exist now, those being made and removed included. */
+/* Sandboxes that exist now, those being made and removed included, but not
+ * those that are kept ready for nobody yet. */
 unsigned sandbox_host_live(const struct sandbox_host *host);
 
 /* --------------------------------------------------------------- sandbox */
