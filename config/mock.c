@@ -413,6 +413,15 @@ static const struct table rule_table = {
     .fields = rule_fields,
 };
 
+static const char *const certificate_names[] = {
+    [MOCK_CERTIFICATE_GOOD] = "good",
+    [MOCK_CERTIFICATE_EXPIRED] = "expired",
+    [MOCK_CERTIFICATE_FUTURE] = "future",
+    [MOCK_CERTIFICATE_OTHER_HOST] = "other_host",
+    [MOCK_CERTIFICATE_UNKNOWN] = "unknown",
+    NULL,
+};
+
 #define SCRIPT(member) .offset = offsetof(struct mock_script, member)
 
 static const struct field script_fields[] = {
@@ -423,6 +432,10 @@ static const struct field script_fields[] = {
     {"in_flight_steps", FIELD_LIST, SCRIPT(step),
 	.offset_n = offsetof(struct mock_script, step_n), .table = &step_table,
 	.doc = "how in_flight_max changes as requests are let in"},
+    {"certificate", FIELD_CHOICE, SCRIPT(certificate),
+	.names = certificate_names,
+	.doc = "of --tls, and what is wrong with it; unknown: nobody of "
+	       "ca_file has signed it"},
     {"rules", FIELD_LIST, FIELD_REQUIRED, SCRIPT(rules),
 	.offset_n = offsetof(struct mock_script, rules_n), .table = &rule_table,
 	.doc = "the first whose `when` holds answers"},

@@ -95,8 +95,18 @@ struct mock_step {
 	int64_t after, max; /* max 0: none */
 };
 
+/* What is wrong with the certificate of --tls. */
+enum mock_certificate {
+	MOCK_CERTIFICATE_GOOD,
+	MOCK_CERTIFICATE_EXPIRED,
+	MOCK_CERTIFICATE_FUTURE,
+	MOCK_CERTIFICATE_OTHER_HOST,
+	MOCK_CERTIFICATE_UNKNOWN, /* ca_file is of an authority unrelated */
+};
+
 struct mock_script {
 	struct text_list models;
+	enum mock_certificate certificate;
 	int64_t in_flight_max;        /* 0: no limit */
 	const struct mock_step *step; /* by rising after */
 	unsigned step_n;

@@ -75,11 +75,58 @@ write_ca(struct mock_run *r, struct span pem, struct error *e)
 	return write_file(r->ca_file, pem, e);
 }
 
+#define DAY_S (24 * 60 * 60)
+
+/* As the script wants it: good, or bad in one way. */
+static struct tls_cert_settings
+certificate_of(const struct mock_script *script)
+{
+	struct tls_cert_settings s = {
+	    .names = {"127.0.0.1", "::1", "localhost", NULL}};
+
+	switch (script->certificate) {
+	case MOCK_CERTIFICATE_EXPIRED:
+		s.not_before_s = -2 * DAY_S;
+		s.not_after_s = -DAY_S;
+		break;
+	case MOCK_CERTIFICATE_FUTURE:
+		s.not_before_s = DAY_S;
+		s.not_after_s = 2 * DAY_S;
+		break;
+	case MOCK_CERTIFICATE_OTHER_HOST:
+		s.names[0] = "other.invalid";
+		s.names[1] = NULL;
+		break;
+	case MOCK_CERTIFICATE_GOOD:
+	case MOCK_CERTIFICATE_UNKNOWN:
+		break;
+	}
+	return s;
+}
+
+/* The authority that the user is told of: another one when it is unknown. */
+static int
+tell_authority(struct mock_run *r, struct span signer, struct error *e)
+{
+	struct tls_cert_settings settings = certificate_of(r->script);
+	struct tls_cert other;
+	int rc = -1;
+
+	if (r->script->certificate != MOCK_CERTIFICATE_UNKNOWN)
+		return write_ca(r, signer, e);
+	text_init(&other.ca, TLS_CERT_PEM_MAX);
+	text_init(&other.cert, TLS_CERT_PEM_MAX);
+	text_init(&other.key, TLS_CERT_PEM_MAX);
+	if (tls_cert_make(&other, &settings, e) == 0)
+		rc = write_ca(r, text_span(&other.ca), e);
+	tls_cert_release(&other);
+	return rc;
+}
+
 static int
 start_tls(struct mock_run *r, struct error *e)
 {
-	struct tls_cert_settings names = {
-	    .names = {"127.0.0.1", "::1", "localhost", NULL}};
+	struct tls_cert_settings names = certificate_of(r->script);
 	struct tls_server_settings settings = {
 	    .alpn = {"h2", "http/1.1", NULL}};
 	struct tls_cert cert;
@@ -96,7 +143,7 @@ start_tls(struct mock_run *r, struct error *e)
 		settings.key_pem = text_span(&cert.key);
 		r->tls_server = tls_server_new(r->tls, &settings, e);
 		if (r->tls_server != NULL)
-			rc = write_ca(r, text_span(&cert.ca), e);
+			rc = tell_authority(r, text_span(&cert.ca), e);
 	}
 	tls_cert_release(&cert);
 	return rc;

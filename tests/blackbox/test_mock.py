@@ -451,6 +451,21 @@ def test_steps_must_come_one_after_the_other(skep, place):
     assert done.status == 65 and "after the one before" in done.out + done.err
 
 
+@pytest.mark.parametrize("certificate, expected, said", [
+    ("good", "finished", ""), ("expired", "model_tls", "expired"),
+    ("future", "model_tls", "not valid yet"),
+    ("other_host", "model_tls", "not for this host"),
+    ("unknown", "model_tls", "no trusted authority")])
+def test_certificates_that_are_bad_in_one_way(batch, agent, mock, tasks,
+                                              certificate, expected, said):
+    server = mock(script(say("Done.")) | {"certificate": certificate},
+                  "--tls")
+    done = batch(agent(server), tasks([{"custom_id": "a", "input": "x"}]))
+    assert done.codes() == {"a": expected}
+    if said:
+        assert said in done.of("a")["error"]["message"]
+
+
 def test_a_stall_lasts_until_the_client_leaves(client, mock):
     server = mock(script(say("x" * 100, fault={
         "after_bytes": 200, "then": "stall"})))
