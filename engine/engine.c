@@ -326,7 +326,7 @@ open_tools(
 	unsigned runs = limits->runs_max + limits->children_max;
 	struct tools_limits most = {
 	    .boxes_max = runs,
-	    .calls_max = limits->commands_max,
+	    .calls_max = limits->commands_max * (SCHED_DEPTH_MAX + 1),
 	    .processes_max = runs * PROCESSES_PER_RUN + limits->commands_max,
 	};
 

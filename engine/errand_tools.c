@@ -160,8 +160,8 @@ errand_call_tools(struct run *run, struct error *e)
 		struct turn_call *call = &er->turn.call[i];
 
 		if (toolset_takes_place(&er->role->toolset, &call->item))
-			gate_ask(
-			    sched_commands(s->sched), &call->place, passed);
+			gate_ask(sched_commands(s->sched, run), &call->place,
+			    passed);
 		else
 			begin_or_wait(call);
 	}

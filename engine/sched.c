@@ -22,8 +22,9 @@ struct sched {
 
 	struct slab runs;
 	struct run_lists lists; /* how runs make themselves noticed */
-	struct gate models, commands;
+	struct gate models;
 	struct gate sandboxes[SCHED_DEPTH_MAX + 1]; /* by depth */
+	struct gate commands[SCHED_DEPTH_MAX + 1];  /* likewise */
 	unsigned sandboxes_peak;
 	unsigned active;   /* runs that hold a slot */
 	unsigned children; /* admitted and not buried */
@@ -193,7 +194,8 @@ act(struct sched *s)
 	/* When draining, only those are in line that a step waits for. */
 	gate_serve(&s->models);
 	serve_sandboxes(s);
-	gate_serve(&s->commands);
+	for (unsigned i = 0; i <= SCHED_DEPTH_MAX; i++)
+		gate_serve(&s->commands[i]);
 }
 
 /* The dead have no mail, nothing to act on, and no kind any more. */
@@ -299,9 +301,10 @@ sched_new(struct loop *loop, const struct sched_ports *ports,
 	for (unsigned i = 0; i < RUN_NSTATES; i++)
 		list_init(&s->lists.by_state[i]);
 	gate_init(&s->models, limits->models_max);
-	for (unsigned i = 0; i <= SCHED_DEPTH_MAX; i++)
+	for (unsigned i = 0; i <= SCHED_DEPTH_MAX; i++) {
 		gate_init(&s->sandboxes[i], limits->sandboxes_max);
-	gate_init(&s->commands, limits->commands_max);
+		gate_init(&s->commands[i], limits->commands_max);
+	}
 
 	loop_turn_start(&s->turn, loop, turn);
 	loop_timer_init(&s->retry, loop, ask_store_again);
@@ -384,9 +387,9 @@ sched_room(const struct sched *s)
 }
 
 struct gate *
-sched_commands(struct sched *s)
+sched_commands(struct sched *s, const struct run *run)
 {
-	return &s->commands;
+	return &s->commands[run->depth];
 }
 
 const struct gate *

@@ -10,9 +10,10 @@
  * gate holds nothing that another run could be waiting for, so gates cannot
  * lock each other.
  *
- * Children: a run may start others and wait for them, holding its sandbox.
- * They work in its place: -j does not count them, and draining waits for
- * them as for any step of their parent.  Sandboxes have a gate for each
+ * Children: a run may start others and wait for them, holding its sandbox
+ * and, when a program of its calls them, the place of a command.  They work
+ * in its place: -j does not count them, and draining waits for them as for
+ * any step of their parent.  Sandboxes and commands have a gate for each
  * depth, so a run waits only for runs of its own depth, these at most for
  * deeper ones, and the deepest for nobody.
  *
@@ -40,7 +41,7 @@ struct sched_limits {
 	unsigned models_max;    /* model calls in flight */
 	unsigned sandboxes_max; /* alive, those being destroyed included; of
 				   each depth */
-	unsigned commands_max;  /* running in all sandboxes together */
+	unsigned commands_max;  /* running in all sandboxes of a depth */
 };
 
 enum sched_store {
@@ -94,8 +95,8 @@ struct run *sched_admit(
 struct run *sched_admit_child(struct sched *sched,
     const struct run_ports *ports, void *owner, unsigned depth);
 
-/* The ceiling on commands, for who runs tools. */
-struct gate *sched_commands(struct sched *sched);
+/* The ceiling on commands of runs as deep as this one, for who runs tools. */
+struct gate *sched_commands(struct sched *sched, const struct run *run);
 const struct gate *sched_models(const struct sched *sched);
 
 /* How many sandboxes are alive now, and were at once at most. */

@@ -206,6 +206,19 @@ def test_the_workspace_stays_when_another_agent_takes_over(agent, result):
     assert done["response"]["output_text"].endswith("one\n")
 
 
+@pytest.mark.parametrize("api", APIS)
+def test_nested_history_over_every_api(mock, agent, result, api):
+    server = mock(script(
+        rule("m-first", 0, "First I think.", call("transfer_to_second")),
+        rule("m-second", None, "done")))
+    done = result(agent(
+        server, model={"api": api, "name": "m-first"}, tools=[],
+        handoffs=[{"agent": "second", "nest_history": True}],
+        agents={"second": member("m-second")}))
+    assert done["status"] == "finished", done
+    assert done["response"]["output_text"] == "done"
+
+
 # --- agents as tools ---
 
 
@@ -319,6 +332,23 @@ def test_agents_are_started_and_waited_for(agent, result, skep):
     assert [r.get("parent") for r in rows].count(done["run_id"]) == 3
     assert "of " + done["run_id"] in skep.run(
         "ps", "--state", skep.state).out
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_agents_are_started_over_every_api(mock, agent, result, api):
+    server = mock(script(
+        rule("m-top", 0, call("spawn_agent", agent="a", input="1"),
+             call("spawn_agent", agent="a", input="2")),
+        rule("m-top", 1, call("wait_agent")),
+        rule("m-top", 2, "${last_output}"),
+        rule("m-a", 0, "answer to ${input}")))
+    done = result(agent(
+        server, model={"api": api, "name": "m-top"}, tools=["spawn_agent"],
+        agents={"a": member("m-a")}))
+    assert done["status"] == "finished", done
+    told = json.loads(done["response"]["output_text"])
+    assert [a["output"] for a in told["agents"]] == [
+        "answer to 1", "answer to 2"]
 
 
 @pytest.mark.parametrize("share, seen", [(False, "none"), (True, "mine")])
@@ -568,6 +598,31 @@ def test_parents_never_wait_for_each_others_places(batch, agent, tasks, jobs,
         t = r["custom_id"]
         assert r["response"]["output_text"] == \
             f"{t}.0 is done {t}.1 is done {t}.2 is done"
+
+
+def test_one_place_is_enough_for_three_levels(batch, agent, tasks):
+    """Each level holds its sandbox while it waits for the next."""
+    def answer(turn, request):
+        below = {"m-top": "mid", "m-mid": "low"}.get(request["model"])
+        if turn == 0:
+            return [("call", "exec_command", {"cmd": "echo up > here"})]
+        if turn == 1 and below:
+            return [("call", below, {"input": "x"})] * 2
+        return [("text", f"{request['model']}")]
+
+    with FakeModel(answer) as model:
+        done = batch(agent(
+            model.url, model={"name": "m-top"}, tools=["exec_command", "mid"],
+            agents={"mid": member(
+                "m-mid", tools=["exec_command", "low"], agents={
+                    "low": member("m-low", tools=["exec_command"])})}),
+            tasks([{"custom_id": f"t{i}", "input": "x"} for i in range(3)]),
+            "-j", 1)
+    assert done.status == 0, done.err
+    assert [r["response"]["output_text"] for r in done.results] == \
+        ["m-top"] * 3
+    assert all(r["usage"]["model_calls"] == 3 + 2 * 3 + 4 * 2
+               for r in done.results)
 
 
 @pytest.mark.limit(300)

@@ -310,3 +310,51 @@ def test_the_client_cannot_be_changed_from_inside(code):
 def test_check_says_what_code_mode_is(skep, agent, keys, named):
     done = skep.run("check", agent("http://127.0.0.1:1/v1", **keys))
     assert done.status == 65 and named in done.out + done.err
+
+
+def test_an_agent_that_a_program_asks_needs_no_place_of_the_program(
+        agent, batch, tasks):
+    """One place for commands, held by the program: the child has its own."""
+    def answer(turn, request):
+        if request["model"] == "m-child":
+            if turn == 0:
+                return [("call", "exec_command", {"cmd": "echo inside"})]
+            return [("text", last_output(request))]
+        if turn == 0:
+            return [("call", "exec_command", {
+                "cmd": "skep-tool child '{\"input\": \"x\"}'",
+                "yield_time_ms": 30000})]
+        return [("text", last_output(request))]
+
+    with FakeModel(answer) as model:
+        done = batch(agent(
+            model.url, code_mode=True, tools=["exec_command", "child"],
+            agents={"child": {"model": {"name": "m-child"},
+                              "tools": ["exec_command"]}}),
+            tasks([{"custom_id": f"t{i}", "input": "x"} for i in range(2)]),
+            "-j", 1)
+    assert done.status == 0, done.err
+    for r in done.results:
+        text = r["response"]["output_text"]
+        assert "Process exited with code 0" in text  # it did not have to yield
+        assert "inside" in text
+
+
+@pytest.mark.parametrize("api", ["responses", "chat", "messages"])
+def test_programs_call_tools_over_every_api(mock, agent, skep, api):
+    def rule(turn, *reply, model="scripted"):
+        return {"when": {"model": model, "turn": turn}, "reply": list(reply)}
+
+    server = mock({"rules": [
+        rule(0, {"tool": "exec_command", "arguments": {
+            "yield_time_ms": 30000,
+            "cmd": "skep-tool child '{\"input\": \"x\"}'"}}),
+        rule(1, {"text": "${last_output}"}),
+        rule(0, {"text": "child says ${input}"}, model="m-child")]})
+    done = skep.run("run", agent(
+        server, model={"api": api}, code_mode=True,
+        tools=["exec_command", "child"],
+        agents={"child": {"model": {"name": "m-child"}}}), "go",
+        "--state", skep.state)
+    assert done.status == 0, done.err
+    assert done.out.rstrip().endswith("child says x")
