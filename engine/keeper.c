@@ -428,62 +428,71 @@ give_task(struct keeper *k, struct errand *er, enum keeper_phase phase,
 	return arena_overflowed(&er->keep) ? -1 : 0;
 }
 
-static void
-start(struct keeper *k, enum keeper_phase phase, struct span told)
+static int
+start(struct keeper *k, struct errand *er, enum keeper_phase phase,
+    struct span told)
 {
-	struct errand *er = errand_new(k->supplies, k);
 	struct error e;
 
-	if (er == NULL || give_task(k, er, phase, told) == -1) {
+	if (give_task(k, er, phase, told) == -1) {
 		error_set(&e, ERROR_FULL, 0, "no room for a run that learns");
 		trouble(k, &e);
-		if (er != NULL)
-			errand_drop(er);
-		k->is_stopped = 1;
-		return;
+		return -1;
 	}
 	er->watch = &watch;
 	er->role = er->first = &k->role[phase == KEEPER_ONE ? 0 : 1];
 	k->errand = er;
 	k->phase = phase;
 	errand_admit(er, NULL, NULL);
+	return 0;
 }
 
-static void
-start_one(struct keeper *k)
+static int
+start_one(struct keeper *k, struct errand *er)
 {
 	struct text told;
+	int status;
 
 	memcpy(k->current, k->pending[k->first], sizeof k->current);
 	k->first = (k->first + 1) % KEEPER_PENDING_MAX;
 	k->n--;
 	text_init(&told, 4 * INPUT_MAX);
-	if (describe_rollout(k, &told) == 0)
-		start(k, KEEPER_ONE, text_span(&told));
+	status = describe_rollout(k, &told);
+	if (status == 0)
+		status = start(k, er, KEEPER_ONE, text_span(&told));
 	text_release(&told);
+	return status;
 }
 
-static void
-start_two(struct keeper *k)
+static int
+start_two(struct keeper *k, struct errand *er)
 {
 	struct text told;
+	int status = -1;
 
 	k->must_consolidate = 0;
 	memory_remove(&k->memory, STAGING);
 	text_init(&told, 2 * MIB);
 	if (describe_selection(k, &told) == 1)
-		start(k, KEEPER_TWO, text_span(&told));
+		status = start(k, er, KEEPER_TWO, text_span(&told));
 	text_release(&told);
+	return status;
 }
 
 void
 keeper_feed(struct keeper *k)
 {
+	struct errand *er;
+
 	if (!keeper_is_on(k) || k->is_stopped || k->errand != NULL ||
+	    (k->n == 0 && !k->must_consolidate) ||
 	    sched_room(k->supplies->sched) == 0)
 		return;
-	if (k->n > 0)
-		start_one(k);
-	else if (k->must_consolidate)
-		start_two(k);
+	er = errand_new(k->supplies, k);
+	if (er == NULL)
+		return; /* somebody will go, and then there is room */
+	if ((k->n > 0 ? start_one(k, er) : start_two(k, er)) == 0)
+		return;
+	errand_drop(er);
+	sched_wake(k->supplies->sched); /* for what comes after it */
 }

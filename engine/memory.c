@@ -20,6 +20,13 @@
 #define NEW ".new" /* beside its place until it is whole */
 #define DEPTH_MAX 16
 #define PATH_BELOW_MAX 512
+
+/*
+ * The folder of a memory is its owner's alone; what is in it keeps its mode in
+ * workspaces, where a user of the sandbox's must be able to read it.
+ */
+#define MODE_FOLDER 0755
+#define MODE_FILE 0644
 #define FOLDER_FLAGS (O_RDONLY | O_DIRECTORY)
 
 int
@@ -52,7 +59,8 @@ make_folder(const struct memory *m, const char *below, struct error *e)
 	char path[LIMIT_PATH];
 
 	snprintf(path, sizeof path, "%s%s", m->path, below);
-	if (mkdir(path, 0700) == 0 || errno == EEXIST)
+	if (mkdir(path, below[0] == '\0' ? 0700 : MODE_FOLDER) == 0 ||
+	    errno == EEXIST)
 		return 0;
 	return error_set(e,
 	    errno == ENOSPC || errno == EDQUOT ? ERROR_IO : ERROR_CANNOT_CREATE,
@@ -209,7 +217,8 @@ memory_store(const struct memory *m, const char *path, struct span bytes,
 	errno = ENAMETOOLONG;
 	if (base != -1 && n > 0 && (size_t)n < sizeof beside) {
 		unlinkat(base, beside, 0);
-		fd = open_below(m, beside, O_WRONLY | O_CREAT | O_EXCL, 0600);
+		fd = open_below(
+		    m, beside, O_WRONLY | O_CREAT | O_EXCL, MODE_FILE);
 	}
 	if (fd != -1) {
 		bad = write_all(fd, bytes) == -1;
@@ -229,7 +238,8 @@ int
 memory_append(const struct memory *m, const char *path, struct span bytes,
     struct error *e)
 {
-	int fd = open_below(m, path, O_WRONLY | O_APPEND | O_CREAT, 0600), bad;
+	int fd = open_below(m, path, O_WRONLY | O_APPEND | O_CREAT, MODE_FILE),
+	    bad;
 
 	if (fd == -1)
 		return failed(m, "append to", path, e);

@@ -1,5 +1,6 @@
 /* The file system of a workspace as the prompt shows it. */
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "config/agent.h"
@@ -10,20 +11,63 @@
 /* Entries that are counted; what a tree has beyond them is not mentioned. */
 #define ENTRIES_MAX 20000
 
+/* --- what the manifest says of its entries --- */
+
+struct described {
+	const struct manifest_entry **entry; /* by path */
+	size_t n;
+};
+
+static int
+by_path(const void *a, const void *b)
+{
+	const struct manifest_entry *const *x = a, *const *y = b;
+
+	return strcmp((*x)->path, (*y)->path);
+}
+
+static int
+is_described(const struct manifest_entry *entry)
+{
+	return entry->description != NULL && entry->depth < LAYOUT_DEPTH;
+}
+
+/* In order, so that a large manifest costs no more than it must. */
+static struct described *
+find_described(struct survey *s)
+{
+	const struct manifest *m = s->order.manifest;
+	struct described *d = arena_alloc(&s->arena, sizeof *d);
+	size_t n = 0;
+
+	for (unsigned i = 0; m != NULL && i < m->entries_n; i++)
+		n += is_described(&m->entries[i]) != 0;
+	if (d == NULL || n == 0)
+		return d;
+	d->entry = arena_alloc(&s->arena, n * sizeof *d->entry);
+	for (unsigned i = 0; d->entry != NULL && i < m->entries_n; i++)
+		if (is_described(&m->entries[i]))
+			d->entry[d->n++] = &m->entries[i];
+	if (d->n > 0)
+		qsort(d->entry, d->n, sizeof *d->entry, by_path);
+	return d;
+}
+
 static struct span
 description_of(const struct survey *s, const char *path)
 {
-	const struct manifest *m = s->order.manifest;
+	const struct described *d = s->state;
+	struct manifest_entry wanted = {.path = path};
+	const struct manifest_entry *key = &wanted, **found = NULL;
 
-	for (unsigned i = 0; m != NULL && i < m->entries_n; i++) {
-		const struct manifest_entry *entry = &m->entries[i];
-
-		if (entry->description != NULL &&
-		    strcmp(entry->path, path) == 0)
-			return span_of(entry->description);
-	}
-	return (struct span){NULL, 0};
+	if (d != NULL && d->n > 0)
+		found =
+		    bsearch(&key, d->entry, d->n, sizeof *d->entry, by_path);
+	return found == NULL ? (struct span){NULL, 0}
+			     : span_of((*found)->description);
 }
+
+/* --- the walk --- */
 
 /* What git and skep keep in a workspace for themselves. */
 static int
@@ -107,6 +151,7 @@ enum survey_answer
 survey_tree(struct survey *s)
 {
 	layout_init(&s->layout, &s->arena);
+	s->state = find_described(s);
 	s->tree = tree_start(
 	    s->order.loop, s->order.sandbox, ".", &ops, s, &s->error);
 	return s->tree == NULL ? SURVEY_FAILED : SURVEY_STARTED;

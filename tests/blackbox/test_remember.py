@@ -197,11 +197,14 @@ def test_what_was_left_undone_is_done_later(skep, agent):
 
 
 def test_a_note_of_another_form_is_passed_over(skep, agent):
-    answers = iter([{"rollout_slug": 1}, NOTE])
-    learner = Learner(note=lambda text: next(answers))
+    learner = Learner(note=lambda text: {"rollout_slug": 1}
+                      if "task 0" in text else NOTE)
     with FakeModel(learner) as model:
         runs(skep, model, agent, 2)
-    assert learner.phases == [1, 1, 2]
+    assert learner.phases[-2:] == [1, 2] and learner.phases.count(2) == 1
+    raw = folder(skep) / "memories/raw_memories"
+    assert sorted(p.stat().st_size > 0 for p in raw.iterdir()) == [
+        False, True]
 
 
 def test_killed_while_it_learns(skep, agent):
