@@ -12,8 +12,7 @@
 #include "engine/base/loop.h"
 #include "engine/base/os.h"
 #include "engine/base/pool.h"
-#include "sandbox/archive.h"
-#include "sandbox/sandbox.h"
+#include "sandbox/outputs_private.h"
 
 /*
  * Theory of operation
@@ -27,48 +26,6 @@
  * component, and the copy's folder is reached from the output folder one
  * component at a time without following links.
  */
-
-#define OUTPUTS_MAGIC 0x5a4d8020
-#define AHEAD 4
-#define FILES_MAX 10000
-#define PART_NAME ".skep-part"
-
-enum place_kind { PLACE_DECLARED, PLACE_FOLDER, PLACE_FILE, PLACE_ARCHIVE };
-
-struct place {
-	struct place *next;
-	enum place_kind kind;
-	const char *path;   /* relative to the workspace, normalised */
-	const char *source; /* of an archive: the folder that is in it */
-};
-
-struct outputs {
-	unsigned magic;
-	struct loop *loop;
-	struct sandbox *sb;
-	struct arena *arena;
-	struct list files; /* struct output_file */
-	outputs_done_fn *done;
-	void *owner;
-	struct loop_deferred next;
-	struct outputs_limits limits;
-	struct place *places;
-	struct place *now; /* the one being visited */
-	struct file_op *op[AHEAD];
-	unsigned flying;
-	uint64_t bytes; /* of all files so far */
-	int failed;
-	struct error error;
-	int dir; /* the output folder */
-
-	/* The file being copied. */
-	int folder, part; /* where the copy goes, and the copy itself */
-	uint64_t asked, written;
-	int at_end;
-	uint32_t mode;
-	struct hash hash;
-	struct archive *archive; /* what fills it; NULL: get verbs do */
-};
 
 static void
 close_copy(struct outputs *o)
@@ -98,9 +55,9 @@ end(struct outputs *o)
 	pool_give(o);
 }
 
-static int
-fail(struct outputs *o, enum error_code code, int os_errno, const char *what,
-    const char *path)
+int
+outputs_fail(struct outputs *o, enum error_code code, int os_errno,
+    const char *what, const char *path)
 {
 	o->failed = 1;
 	return error_set(
@@ -142,8 +99,8 @@ started(struct outputs *o, struct file_op *op)
 	return 0;
 }
 
-static int
-push(struct outputs *o, enum place_kind kind, const char *folder,
+int
+outputs_push(struct outputs *o, enum place_kind kind, const char *folder,
     struct span name)
 {
 	struct place *p = arena_alloc(o->arena, sizeof *p);
@@ -154,7 +111,8 @@ push(struct outputs *o, enum place_kind kind, const char *folder,
 	else if (p != NULL)
 		p->path = arena_strndup(o->arena, name.p, name.n);
 	if (p == NULL || p->path == NULL)
-		return fail(o, ERROR_TOO_BIG, 0, "too many files", "list");
+		return outputs_fail(
+		    o, ERROR_TOO_BIG, 0, "too many files", "list");
 	p->kind = kind;
 	p->next = o->places;
 	o->places = p;
@@ -202,7 +160,7 @@ add_file(struct outputs *o)
 	struct list_node *after;
 
 	if (f == NULL)
-		return fail(
+		return outputs_fail(
 		    o, ERROR_TOO_BIG, 0, "too many files", o->now->path);
 	f->path = o->now->path;
 	f->bytes = o->written;
@@ -232,7 +190,7 @@ finish_file(struct outputs *o)
 	if (fchmod(part, (o->mode & 0111) != 0 ? 0755 : 0644) == -1 ||
 	    os->close(part) == -1 ||
 	    renameat(o->folder, PART_NAME, o->folder, name) == -1)
-		return fail(o, ERROR_IO, errno, "write", o->now->path);
+		return outputs_fail(o, ERROR_IO, errno, "write", o->now->path);
 	close_copy(o);
 	if (add_file(o) == -1)
 		return -1;
@@ -240,13 +198,13 @@ finish_file(struct outputs *o)
 	return 0;
 }
 
-static int
-start_file(struct outputs *o)
+int
+outputs_start_copy(struct outputs *o)
 {
 	const char *name;
 
 	if (o->files.length >= o->limits.files_max)
-		return fail(
+		return outputs_fail(
 		    o, ERROR_TOO_BIG, 0, "too many files", o->now->path);
 	o->folder = open_folder(o, o->now->path, &name);
 	if (o->folder != -1)
@@ -254,7 +212,7 @@ start_file(struct outputs *o)
 		    O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
 		    0600);
 	if (o->part == -1)
-		return fail(
+		return outputs_fail(
 		    o, ERROR_CANNOT_CREATE, errno, "write", o->now->path);
 	o->asked = o->written = 0;
 	o->at_end = 0;
@@ -262,20 +220,21 @@ start_file(struct outputs *o)
 	return 0;
 }
 
-static int
-add_bytes(struct outputs *o, struct span s)
+int
+outputs_add(struct outputs *o, struct span s)
 {
 	o->bytes += s.n;
 	if (o->limits.bytes_max > 0 && o->bytes > o->limits.bytes_max)
-		return fail(o, ERROR_TOO_BIG, 0, "the outputs are too big",
-		    o->now->path);
+		return outputs_fail(o, ERROR_TOO_BIG, 0,
+		    "the outputs are too big", o->now->path);
 	hash_add(&o->hash, s);
 	o->written += s.n;
 	while (s.n > 0) {
 		ssize_t n = os->write(o->part, s.p, s.n);
 
 		if (n == -1 && errno != EINTR)
-			return fail(o, ERROR_IO, errno, "write", o->now->path);
+			return outputs_fail(
+			    o, ERROR_IO, errno, "write", o->now->path);
 		if (n > 0)
 			s = span_slice(s, (size_t)n, s.n);
 	}
@@ -291,7 +250,7 @@ slice_came(struct file_op *op, const struct file_result *r, void *owner)
 	if (landed(o, op, r) == -1 || o->at_end)
 		return;
 	o->mode = r->stat.mode;
-	if (add_bytes(o, s) == 0)
+	if (outputs_add(o, s) == 0)
 		o->at_end = r->at_end;
 }
 
@@ -308,70 +267,6 @@ ask_slices(struct outputs *o)
 		if (o->written == 0)
 			break;
 	}
-	return 0;
-}
-
-/* -------------------------------------------------------------- an archive */
-
-static size_t
-archived(struct span s, void *owner)
-{
-	struct outputs *o = owner;
-
-	CHECK_OBJ(o, OUTPUTS_MAGIC);
-	if (o->failed || add_bytes(o, s) == -1) {
-		loop_defer(&o->next);
-		return 0;
-	}
-	return s.n;
-}
-
-static void
-archive_ended(const struct error *error, unsigned torn, void *owner)
-{
-	struct outputs *o = owner;
-
-	CHECK_OBJ(o, OUTPUTS_MAGIC);
-	(void)torn; /* what still writes when a run has ended may tear it */
-	o->archive = NULL;
-	o->at_end = 1;
-	if (error != NULL && error->code == ERROR_NOT_FOUND)
-		fail(o, ERROR_OUTPUT_MISSING, 0,
-		    "the run did not make it, or no folder", o->now->source);
-	else if (error != NULL) {
-		o->failed = 1;
-		o->error = *error;
-	}
-	loop_defer(&o->next);
-}
-
-/* -1: failed. */
-static int
-start_archive(struct outputs *o)
-{
-	static const struct archive_ops ops = {
-	    .bytes = archived, .done = archive_ended};
-
-	if (start_file(o) == -1)
-		return -1;
-	o->mode = 0644;
-	o->archive =
-	    archive_start(o->loop, o->sb, o->now->source, &ops, o, &o->error);
-	o->failed |= o->archive == NULL;
-	return o->failed ? -1 : 0;
-}
-
-static int
-push_archive(struct outputs *o, const char *folder)
-{
-	const char *name = strcmp(folder, ".") == 0 ? "workspace" : folder;
-	const char *path = arena_printf(o->arena, "%s.tar", name);
-
-	if (path == NULL)
-		return fail(o, ERROR_TOO_BIG, 0, "too many files", "list");
-	if (push(o, PLACE_ARCHIVE, NULL, span_of(path)) == -1)
-		return -1;
-	o->places->source = folder;
 	return 0;
 }
 
@@ -396,13 +291,13 @@ list_came(struct file_op *op, const struct file_result *r, void *owner)
 		return;
 	while (!o->failed && file_entry_next(&rest, &entry)) {
 		if (!is_component(entry.name))
-			fail(o, ERROR_SANDBOX_LOST, 0,
+			outputs_fail(o, ERROR_SANDBOX_LOST, 0,
 			    "the sandbox names what cannot be a file",
 			    o->now->path);
 		else if (entry.stat.kind == FILE_REGULAR)
-			push(o, PLACE_FILE, o->now->path, entry.name);
+			outputs_push(o, PLACE_FILE, o->now->path, entry.name);
 		else if (entry.stat.kind == FILE_DIR)
-			push(o, PLACE_FOLDER, o->now->path, entry.name);
+			outputs_push(o, PLACE_FOLDER, o->now->path, entry.name);
 	}
 	o->asked = r->next;
 	o->at_end = r->at_end;
@@ -418,7 +313,7 @@ stat_came(struct file_op *op, const struct file_result *r, void *owner)
 
 	if (landed(o, op, r) == -1) {
 		if (o->error.code == ERROR_NOT_FOUND)
-			fail(o, ERROR_OUTPUT_MISSING, 0,
+			outputs_fail(o, ERROR_OUTPUT_MISSING, 0,
 			    "the run did not make it", path);
 		return;
 	}
@@ -430,7 +325,7 @@ stat_came(struct file_op *op, const struct file_result *r, void *owner)
 		o->now->kind = PLACE_FOLDER;
 		break;
 	default:
-		fail(o, ERROR_OUTPUT_MISSING, 0,
+		outputs_fail(o, ERROR_OUTPUT_MISSING, 0,
 		    "is neither a file nor a folder", path);
 		return;
 	}
@@ -451,10 +346,10 @@ advance(struct outputs *o)
 		o->places = o->now->next;
 		o->asked = 0;
 		o->at_end = 0;
-		if (o->now->kind == PLACE_FILE && start_file(o) == -1)
+		if (o->now->kind == PLACE_FILE && outputs_start_copy(o) == -1)
 			return -1;
 		if (o->now->kind == PLACE_ARCHIVE)
-			return start_archive(o);
+			return outputs_start_archive(o);
 	}
 	switch (o->now->kind) {
 	case PLACE_DECLARED:
@@ -573,14 +468,15 @@ outputs_start(struct loop *loop, struct sandbox *sb, const char *const *paths,
 		struct span path = span_of(paths[n]);
 
 		if (span_has_prefix(path, span_of(OUTPUTS_ARCHIVE))) {
-			push_archive(o, paths[n] + strlen(OUTPUTS_ARCHIVE));
+			outputs_push_archive(
+			    o, paths[n] + strlen(OUTPUTS_ARCHIVE));
 			continue;
 		}
 		while (path.n > 1 && path.p[path.n - 1] == '/')
 			path.n--;
 		if (span_is(path, "") || span_is(path, "/"))
 			path = span_of(".");
-		push(o, PLACE_DECLARED, NULL, path);
+		outputs_push(o, PLACE_DECLARED, NULL, path);
 	}
 	if (o->dir == -1 || o->failed) {
 		if (o->failed)

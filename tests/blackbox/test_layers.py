@@ -94,3 +94,27 @@ def test_a_killed_engine_leaves_a_layer_that_is_whole_or_none(
     left = layers(skep)
     assert len(left) == 1 and not left[0].startswith(("part-", "gone-"))
     assert len(os.listdir(skep.home / ".local/state/skep/layers" / left[0] / "tree/in")) == 600
+
+
+@pytest.mark.root
+def test_where_a_file_system_cannot_be_mapped_workspaces_are_plain(
+        skep, agent, tasks, sources):
+    state = skep.home / "ram"
+    state.mkdir()
+    with FakeModel(script) as model:
+        path = agent(model.url, manifest=MANIFEST, sandbox=LAYERED)
+        batch = tasks([{"custom_id": f"r{i}", "input": "x"}
+                       for i in range(3)])
+        words = skep.words(["batch", path, batch, "--state", state])
+        done = subprocess.run(
+            ["unshare", "-m", "sh", "-c",
+             'mount -t ramfs ram "$0" && exec "$@"', str(state), *words],
+            env=skep.env, cwd=skep.home, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        lines = [json.loads(line) for line in done.stdout.splitlines()]
+        assert len(lines) == 3
+        for r in lines:
+            assert r["status"] == "finished", r
+            assert r["evidence"]["sandbox"]["workspace"] == "plain"
+            assert [c["change"] for c in r["changes"]] == [
+                "modified", "deleted"]

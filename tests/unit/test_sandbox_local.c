@@ -917,7 +917,7 @@ archive(struct sandbox *sb, const char *to, struct digest *d)
 static void
 an_archive_is_what_tar_reads_and_the_same_twice(void **state)
 {
-	struct sandbox *sb = st_create(&t, NULL), *other;
+	struct sandbox *sb, *other;
 	struct digest first, second;
 	char command[512];
 	const char *make =
@@ -929,6 +929,13 @@ an_archive_is_what_tar_reads_and_the_same_twice(void **state)
 	    "find . -exec touch -h -d 2020-02-02 {} + 2>/dev/null; :";
 
 	(void)state;
+	/* Protected folders have the times they were made at. */
+	sandbox_host_free(t.host);
+	zygote_stop(&t.zygote);
+	assert_int_equal(zygote_start(&t.zygote, &t.error), 0);
+	t.profile.protected_paths.n = 0;
+	st_local(&t, NULL);
+	sb = st_create(&t, NULL);
 	st_sh(&t, sb, make);
 	archive(sb, in_folder("one.tar"), &first);
 	assert_int_equal(archived.torn, 0);
