@@ -477,8 +477,11 @@ skills_settle(struct table_reader *r, int v, struct agent *a)
 	    .at = json_get(r->doc, v, "skills")};
 	struct error e;
 
-	if (k.at == -1 &&
-	    a->skills.literal.n + a->skills.from.n + a->skills.lazy_from.n == 0)
+	/* Where they would lie, and none: as an agent without is written. */
+	if (a->skills.literal.n + a->skills.from.n + a->skills.lazy_from.n ==
+		0 &&
+	    (k.at == -1 ||
+		json_is(r->doc, json_get(r->doc, k.at, "path"), SKILLS_PATH)))
 		return 0;
 	if (a->tools.n == 0)
 		return table_complain(r, k.at,
