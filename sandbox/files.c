@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "config/profile.h"
 #include "engine/base/check.h"
 #include "engine/base/limits.h"
 #include "sandbox/backend.h"
@@ -38,13 +39,32 @@ climbs(const char *path)
 	return 0;
 }
 
-/* The path below the workspace, or NULL and *e. */
+int
+sandbox_shows(const struct sandbox *sb, const char *path)
+{
+	const struct profile *p = sb->profile;
+
+	for (unsigned i = 0; p != NULL && i < p->mounts_n; i++) {
+		const char *dst = p->mounts[i].destination;
+		size_t n = strlen(dst);
+
+		if (strncmp(path, dst, n) == 0 &&
+		    (path[n] == '/' || path[n] == '\0'))
+			return 1;
+	}
+	return 0;
+}
+
+/*
+ * The path below the workspace, or as it is where the sandbox shows something
+ * else; or NULL and *e.
+ */
 static const char *
-below_workspace(const char *path, struct error *e)
+check_path(const struct sandbox *sb, const char *path, struct error *e)
 {
 	const char *p = path;
 
-	if (*p == '/') {
+	if (*p == '/' && !sandbox_shows(sb, path)) {
 		if (strncmp(p, ROOT, strlen(ROOT)) != 0 ||
 		    (p[strlen(ROOT)] != '/' && p[strlen(ROOT)] != '\0')) {
 			error_set(
@@ -88,7 +108,7 @@ start(struct sandbox *sb, enum file_verb verb, const char *path,
 		    "the sandbox is not there (any more)");
 		return NULL;
 	}
-	r->path = below_workspace(path, e);
+	r->path = check_path(sb, path, e);
 	if (r->path == NULL)
 		return NULL;
 	users_identify(&sb->users,
@@ -210,7 +230,7 @@ struct file_op *
 sandbox_rename(struct sandbox *sb, const char *from, const char *to,
     file_done_fn *done, void *owner, struct error *e)
 {
-	struct file_request r = {.to = below_workspace(to, e)};
+	struct file_request r = {.to = check_path(sb, to, e)};
 
 	if (r.to == NULL)
 		return NULL;
@@ -284,7 +304,10 @@ file_op_ended(struct file_op *op, int os_errno, struct file_result *r)
 
 	CHECK_OBJ(op, FILE_OP_MAGIC);
 	if (os_errno != 0) {
-		error_set(&e, code_of(os_errno), os_errno, "%s %s",
+		error_set(&e, code_of(os_errno), os_errno, "%s%s %s",
+		    os_errno == EROFS && op->path[0] == '/'
+			? "read_only_extra_path_grant: "
+			: "",
 		    verb_names[op->verb], op->path);
 		r->error = &e;
 	}

@@ -279,6 +279,7 @@ init_main(const struct init_plan *plan)
 		_exit(1);
 	}
 	self.box = plan->box;
+	walk_know(plan->box);
 	self.ids = plan->create->ids;
 	self.files = plan->box->rlimits.files;
 	self.address_bytes = plan->box->rlimits.address_bytes;

@@ -18,6 +18,10 @@
  * that is still open, never to wherever it has been moved.  An absolute link
  * is followed only if it names the workspace.  No path leads through /proc, so
  * magic links do not arise.
+ *
+ * A path that begins with '/' lies in a folder that the sandbox shows beside
+ * the workspace (the longest that matches), and is walked from there by the
+ * same rules; links with absolute targets are not followed in it.
  */
 
 #define LINKS_MAX 40
@@ -66,7 +70,8 @@ expand(struct walk *w, const char *name, const char *rest)
 		return errno == EINVAL ? 0 : -1;
 	target[n] = '\0';
 	if (target[0] == '/') {
-		if (strncmp(target, INIT_PATH_WORKSPACE, root) != 0 ||
+		if (w->in_shown ||
+		    strncmp(target, INIT_PATH_WORKSPACE, root) != 0 ||
 		    (target[root] != '/' && target[root] != '\0')) {
 			errno = EXDEV;
 			return -1;
@@ -121,6 +126,72 @@ next_component(char **rest)
 	return name;
 }
 
+/* --- folders that are shown beside the workspace --- */
+
+static const struct box *shown;
+
+void
+walk_know(const struct box *box)
+{
+	shown = box;
+}
+
+/* Bytes of path that name the folder shown, the longest; 0: none. */
+static size_t
+match_shown(const char *path)
+{
+	size_t longest = 0;
+
+	for (unsigned i = 0; shown != NULL && i < shown->attach_n; i++) {
+		const char *dst = shown->text + shown->attach_dst[i];
+		size_t n = strlen(dst);
+
+		if (n > longest && strncmp(path, dst, n) == 0 &&
+		    (path[n] == '/' || path[n] == '\0'))
+			longest = n;
+	}
+	return longest;
+}
+
+/*
+ * Begin in the shown folder that *path lies in; *path becomes the rest.  A
+ * file that is shown is a name in its folder.
+ */
+static int
+enter_shown(struct walk *w, const char **path)
+{
+	size_t n = match_shown(*path);
+	int dir = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), next;
+	char name[256];
+
+	if (n == 0 || n >= PATH_MAX || dir == -1) {
+		if (dir != -1)
+			close(dir);
+		errno = EXDEV;
+		return -1;
+	}
+	for (const char *p = *path, *end = *path + n; p < end; *path = p) {
+		size_t length;
+
+		p += strspn(p, "/");
+		length = strcspn(p, "/");
+		if (length == 0 || length >= sizeof name)
+			break;
+		memcpy(name, p, length);
+		name[length] = '\0';
+		next = openat(
+		    dir, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (next == -1)
+			break; /* a file: the walk's last name */
+		close(dir);
+		dir = next;
+		p += length;
+	}
+	w->fd[0] = dir;
+	w->in_shown = 1;
+	return 0;
+}
+
 int
 walk_start(struct walk *w, const char *path, unsigned flags)
 {
@@ -128,6 +199,7 @@ walk_start(struct walk *w, const char *path, unsigned flags)
 	char *rest = w->text, *name;
 
 	w->depth = 0;
+	w->in_shown = 0;
 	w->fd[0] = INIT_WORKSPACE;
 	if ((flags & FILE_OURS) != 0 && fcntl(INIT_OURS, F_GETFD) != -1)
 		w->fd[0] = INIT_OURS;
@@ -136,6 +208,8 @@ walk_start(struct walk *w, const char *path, unsigned flags)
 		errno = ENAMETOOLONG;
 		return -1;
 	}
+	if (path[0] == '/' && enter_shown(w, &path) == -1)
+		return -1;
 	memcpy(w->text, path, strlen(path) + 1);
 	for (;;) {
 		name = next_component(&rest);
@@ -176,4 +250,7 @@ walk_end(struct walk *w)
 {
 	while (w->depth > 0)
 		close(w->fd[w->depth--]);
+	if (w->in_shown)
+		close(w->fd[0]);
+	w->in_shown = 0;
 }

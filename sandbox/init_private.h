@@ -84,7 +84,8 @@ void init_serve_file(struct init *in, const struct init_file *m, size_t n);
 
 struct walk {
 	int depth;
-	int fd[WALK_DEPTH + 1]; /* [0] is the workspace, never closed */
+	int fd[WALK_DEPTH + 1]; /* [0] is the workspace, never closed, or: */
+	int in_shown;           /* a folder beside it, which is */
 	char text[2 * PATH_MAX];
 	const char *name; /* the last component; "." for the root */
 };
@@ -95,6 +96,9 @@ struct walk {
  * which w->name is, or would be.  FILE_PARENTS makes missing folders.  -1 with
  * errno: EXDEV when the path leads outside.  walk_end() in any case.
  */
+/* What the sandbox shows beside its workspace; kept. */
+void walk_know(const struct box *box);
+
 int walk_start(struct walk *w, const char *path, unsigned flags);
 void walk_end(struct walk *w);
 

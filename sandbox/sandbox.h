@@ -18,8 +18,9 @@
  * in the order in which they were started, so they may be started all at once
  * up to SANDBOX_OPS_MAX in flight (then FULL: start the rest from a callback).
  *
- * Paths of verbs are relative to the workspace, or absolute below /workspace.
- * A path that leads outside it, by ".." or by a symbolic link, is DENIED.
+ * Paths of verbs are relative to the workspace, or absolute below /workspace
+ * or below a folder that the profile mounts.  A path that leads outside it, by
+ * ".." or by a symbolic link, is DENIED.
  */
 
 #include <stddef.h>
@@ -315,6 +316,9 @@ void exec_free(struct exec *x); /* NULL is fine */
 /* ------------------------------------------------------------- the files */
 
 struct file_op;
+
+/* Does this absolute path lie in a folder that the profile mounts? */
+int sandbox_shows(const struct sandbox *sb, const char *path);
 
 enum file_kind {
 	FILE_NONE,

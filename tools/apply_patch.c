@@ -1,5 +1,6 @@
 #include "engine/base/check.h"
 #include "net/utf8.h"
+#include "sandbox/sandbox.h"
 #include "tools/builtin.h"
 #include "tools/call.h"
 #include "tools/change.h"
@@ -37,7 +38,19 @@ escapes(struct span path, struct error *e)
 	    (int)(path.n < 300 ? path.n : 300), path.p);
 }
 
-/* The path below the workspace without ".", ".." and empty parts. */
+/* In a folder that the sandbox shows beside the workspace? */
+static int
+is_granted(struct tool_call *call, const char *path)
+{
+	const struct sandbox *sb = tool_call_sandbox(call);
+
+	return sb != NULL && sandbox_shows(sb, path);
+}
+
+/*
+ * The path below the workspace, or an absolute one that is granted, without
+ * ".", ".." and empty parts.
+ */
 static int
 normalise(
     struct tool_call *call, struct span path, struct span *out, struct error *e)
@@ -46,6 +59,7 @@ normalise(
 	const char *joined;
 	char *p = arena_strndup(&call->arena, path.p, path.n);
 	size_t n = 0;
+	int granted;
 
 	joined = p == NULL ? NULL : tool_call_path(call, p);
 	if (joined != NULL)
@@ -56,11 +70,10 @@ normalise(
 	if (span_find(path, '\0', 0) < path.n ||
 	    (path.n > 1 && path.p[1] == ':'))
 		return escapes(path, e);
-	if (path.n > 0 && path.p[0] == '/') {
-		if (!span_has_prefix(path, span_of(ROOT "/")))
-			return escapes(path, e);
+	granted = path.n > 0 && path.p[0] == '/' &&
+		  !span_has_prefix(path, span_of(ROOT "/"));
+	if (!granted && path.n > 0 && path.p[0] == '/')
 		rest = span_slice(rest, sizeof ROOT, rest.n);
-	}
 	while (rest.p != NULL) {
 		part = span_cut(&rest, '/');
 		if (part.n == 0 || span_is(part, "."))
@@ -79,6 +92,14 @@ normalise(
 		n += part.n;
 	}
 	*out = (struct span){p, n};
+	if (granted) {
+		const char *full =
+		    arena_printf(&call->arena, "/%.*s", (int)n, p);
+
+		if (full == NULL || !is_granted(call, full))
+			return escapes(path, e);
+		*out = span_of(full);
+	}
 	if (n == 0 || path.n == 0)
 		return error_set(
 		    e, ERROR_SYNTAX, 0, "apply_patch path must be non-empty");

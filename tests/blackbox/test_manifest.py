@@ -287,3 +287,66 @@ def test_special_files_are_left_out_and_empty_folders_are_not(look, skep):
     said = output(look("find d | sort", {"entries": {
         "d": {"type": "local_dir", "src": "d"}}}))
     assert said == "d\nd/empty\nd/f\n"
+
+
+PIXEL = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNk+A8AAQUBAScY"
+    "42YAAAAASUVORK5CYII=")
+
+
+@pytest.fixture
+def patch(mock, agent, batch, tasks):
+    """patch(text, grants) gives what apply_patch answers."""
+    runs = []
+
+    def run(text, grants):
+        runs.append(f"p{len(runs)}")
+        server = mock(script({"when": {"turn": 0}, "reply": [
+            {"tool": "apply_patch", "input": "*** Begin Patch\n" + text
+             + "*** End Patch\n"}]}, say("${last_output}")))
+        file = agent(server, tools=["apply_patch"],
+                     manifest={"extra_path_grants": grants})
+        result = batch(file, tasks([{"custom_id": runs[-1],
+                                     "input": "x"}])).of(runs[-1])
+        return output(result)
+    return run
+
+
+def test_file_tools_work_in_grants_by_the_same_rules(patch, outside):
+    (outside / "up").symlink_to("..")
+    (outside / "abs").symlink_to("/etc")
+    (outside / "in").symlink_to("deep")
+    rw = [{"path": "/data", "host_path": str(outside), "read_only": False}]
+    ro = [{"path": "/data", "host_path": str(outside)}]
+    assert patch("*** Update File: /data/file\n-from outside\n+changed\n"
+                 "*** Add File: /data/new/x\n+1\n", rw) == \
+        "Updated /data/file\nCreated /data/new/x"
+    assert (outside / "file").read_text() == "changed\n"
+    assert (outside / "new/x").read_text() == "1"
+    assert patch("*** Update File: /data/in/file\n-deeper\n+d\n", rw) == \
+        "Updated /data/in/file"
+    said = patch("*** Add File: /data/y\n+1\n", ro)
+    assert said == "apply_patch could not write file: /data/y: " \
+        "Read-only file system"
+    for bad in ("/data/../etc/x", "/etc/passwd", "/datum/x", "/dat"):
+        assert patch(f"*** Add File: {bad}\n+1\n", rw) == \
+            f"apply_patch path must not escape root: {bad}"
+    for bad in ("/data/up/x", "/data/abs/x"):
+        said = patch(f"*** Add File: {bad}\n+1\n", rw)
+        assert "Created" not in said, said
+    assert not (outside.parent / "x").exists()
+
+
+def test_an_image_in_a_grant_can_be_viewed(mock, agent, batch, tasks,
+                                           outside, skep):
+    (outside / "p.png").write_bytes(PIXEL)
+    server = mock(script({"when": {"turn": 0}, "reply": [
+        {"tool": "view_image", "arguments": {"path": "/data/p.png"}},
+        {"tool": "view_image", "arguments": {"path": "/etc/p.png"}}]},
+        say("${last_output}")))
+    file = agent(server, tools=["view_image"], manifest={
+        "extra_path_grants": [{"path": "/data", "host_path": str(outside)}]})
+    batch(file, tasks([{"custom_id": "a", "input": "x"}])).of("a")
+    done = skep.run("log", "a", "--raw", "--state", skep.state)
+    assert "data:image/png;base64,iVBOR" in done.out
+    assert "/etc/p.png: is not below /workspace" in done.out
