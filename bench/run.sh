@@ -19,6 +19,8 @@ echo 'warm: the first command in a sandbox that was ready'
 "$build"/bench/bench_warm
 echo 'exec: commands in a live sandbox, beside posix_spawn'
 "$build"/bench/bench_exec
+echo 'bombs: the loop of an engine in whose sandboxes they go off'
+/usr/bin/python3 -B bench/bench_bombs.py "$build"
 echo 'json: reading answers of a model, beside jsmn alone and Python'
 "$build"/bench/bench_json 7
 echo 'net: streamed answers over TLS, beside libcurl'

@@ -12,8 +12,9 @@ import time
 
 import pytest
 
+import leaks as leaks_module
 from conftest import wait_until
-from test_escape import ROOT, SOMEBODY, WHO, Cage, below, workspace
+from test_escape import ROOT, SOMEBODY, WHO, Cage, workspace
 
 MANY = 512
 FEW = 64  # without root: they count as one user's processes
@@ -29,6 +30,11 @@ def comm(pid):
         return pathlib.Path(f"/proc/{pid}/comm").read_text().strip()
     except OSError:
         return ""
+
+
+def below(pid):
+    """All below it; they may come and go meanwhile."""
+    return sorted(q for q, _ in leaks_module.descendants(pid))
 
 
 def is_gone(pid):
@@ -90,6 +96,37 @@ def test_nothing_outlives_the_dead(cage, leaks, how):
     assert leaks.settle() == []
 
 
+def holdings(pid):
+    """What a process has of what could leak: descriptors and memory."""
+    try:
+        words = pathlib.Path(f"/proc/{pid}/statm").read_text().split()
+        return len(os.listdir(f"/proc/{pid}/fd")), int(words[1])
+    except OSError:
+        return 0, 0
+
+
+@pytest.mark.limit(180)
+def test_thousands_of_lives_leave_an_engine_as_it_was(cage):
+    """Sampled while it works: the second half needs no more than the first."""
+    if cage.who == "uid1000":
+        pytest.skip("uid 1000 may not look into its own skep started by root")
+    p = cage.skep.start("bench", "lifecycle", "-n", 6000, "-j", 4, "--json")
+    samples = []
+    while p.poll() is None:
+        zygotes = [q for q in below(p.pid) if comm(q) == "skep-zygote"]
+        if zygotes:
+            samples.append((*holdings(p.pid), *holdings(zygotes[0])))
+        time.sleep(0.1)
+    assert p.returncode == 0
+    half = samples[2:len(samples) // 2], samples[len(samples) // 2:-2]
+    assert len(half[0]) >= 3, "too fast to be sampled"
+    # The stock goes up and down; what leaks only goes up.
+    for i, name in enumerate(("the engine's descriptors", "its pages",
+                              "the zygote's descriptors", "its pages")):
+        assert min(s[i] for s in half[1]) <= 16 + max(s[i] for s in half[0]), \
+            (name, samples)
+
+
 def test_a_stopped_zygote_does_not_keep_us(cage, place, leaks):
     folder = workspace(cage, place)
     p = subprocess.Popen(
@@ -98,7 +135,8 @@ def test_a_stopped_zygote_does_not_keep_us(cage, place, leaks):
         text=True)
     assert p.stdout.readline() == "up\n"
     family = below(p.pid)
-    os.kill(family[0], signal.SIGSTOP)
+    os.kill(next(q for q in family if comm(q) == "skep-zygote"),
+            signal.SIGSTOP)
     start = time.monotonic()
     p.terminate()
     assert p.wait(20) == 128 + signal.SIGTERM
