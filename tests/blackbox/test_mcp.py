@@ -391,3 +391,22 @@ def test_a_server_that_wants_a_login_says_how(skep, mock, agent, hostile):
     done = skep.run("run", path, "go")
     assert done.status != 0
     assert "skep servers AGENT login h" in done.err
+
+
+def test_nothing_is_allocated_after_start_up(skep, mock, agent, peer, hostile):
+    """Counted in the debug build, libraries aside."""
+    debug = REPO / "build/debug/skep"
+    if not debug.exists():
+        pytest.fail(f"{debug} does not exist; make blackbox builds it")
+    skep.path = str(debug)
+    server = Http(hostile, http_text)
+    path = agent(mock(calls(("s__say", {"text": "x"}), ("s__big", {}),
+                            ("s__misbehave", {}), ("h__do", {}))), tools=[],
+                 mcp_servers={"s": peer("exits"), "h": {"url": server.url}})
+    lines = skep.home / "tasks.jsonl"
+    lines.write_text("".join(json.dumps(
+        {"custom_id": f"t{i}", "input": "x"}) + "\n" for i in range(8)))
+    done = skep.run("batch", path, lines, "-j", "4",
+                    env={"SKEP_ALLOC_GUARD": "1"})
+    assert done.status == 0, done
+    assert "allocations after start-up: 0" in done.err, done.err
