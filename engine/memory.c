@@ -16,6 +16,7 @@
 #include "engine/base/error.h"
 #include "engine/base/os.h"
 #include "engine/base/text.h"
+#include "net/utf8.h"
 
 #define NEW ".new" /* beside its place until it is whole */
 #define DEPTH_MAX 16
@@ -124,6 +125,12 @@ int
 memory_slug_is_fine(struct span slug)
 {
 	return is_of(slug, LOWER, "_-", MEMORY_SLUG_MAX);
+}
+
+int
+memory_is_text(struct span s)
+{
+	return utf8_check(s) == s.n && span_find(s, '\0', 0) == s.n;
 }
 
 /* --- files --- */

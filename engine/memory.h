@@ -84,6 +84,9 @@ int memory_exists(const struct memory *m);
 int memory_id_is_fine(struct span id);
 int memory_slug_is_fine(struct span slug);
 
+/* UTF-8 without a NUL. */
+int memory_is_text(struct span s);
+
 /* --- files, by their path below the folder --- */
 
 /* Append a whole file to out.  -1 and *e: NOT_FOUND, TOO_BIG, IO. */
@@ -136,7 +139,7 @@ const struct manifest *memory_manifest(
 int memory_add_rollout(
     const struct memory *m, const struct errand *er, struct error *e);
 
-/* --- what is made of them: memory_notes.c --- */
+/* --- what is made of them: memory_notes.c, memory_select.c --- */
 
 /* What phase one said of a rollout. */
 struct memory_note {
