@@ -37,11 +37,15 @@ errand_list_changes(struct errand *er, struct error *e)
 	}
 	er->changes = changes_start(
 	    er->supplies->loop, er->sandbox, &er->keep, listed, er, e);
-	if (er->changes != NULL)
-		return 0;
-	if (e->code > ERROR_INTERNAL)
-		e->code = ERROR_INTERNAL;
-	return -1;
+	/* A run does not fail for that: nothing is known of its changes. */
+	if (er->changes == NULL && e->code == ERROR_TOO_BIG)
+		run_post(er->run, RUN_EV_COLLECTED);
+	else if (er->changes == NULL) {
+		if (e->code > ERROR_INTERNAL)
+			e->code = ERROR_INTERNAL;
+		return -1;
+	}
+	return 0;
 }
 
 void

@@ -81,6 +81,7 @@ struct sandbox {
 	sandbox_gone_fn *gone;
 	void *gone_owner;
 	struct baseline *before; /* what was in its workspace at first */
+	int is_forgetful;        /* it was too much */
 	struct remember *remembering;
 	/* On top of a layer that others share, or filling one: layers.h. */
 	enum mounts_layer layering;

@@ -312,9 +312,15 @@ changes_start(struct loop *loop, struct sandbox *sb, struct arena *a,
 {
 	static const struct tree_ops ops = {
 	    .entry = visited, .shut = shut, .done = walked};
-	struct changes *c = pool_take(sizeof *c, NULL);
+	struct changes *c;
 	size_t bytes = baseline_count(sb->before) / 8 + 1;
 
+	if (sb->is_forgetful) {
+		error_set(e, ERROR_TOO_BIG, 0,
+		    "there was too much in the workspace to remember it");
+		return NULL;
+	}
+	c = pool_take(sizeof *c, NULL);
 	if (c == NULL) {
 		error_set(e, ERROR_FULL, 0, "memory to look for changes");
 		return NULL;

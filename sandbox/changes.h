@@ -53,7 +53,8 @@ typedef void changes_done_fn(const struct list *files, uint64_t omitted,
 
 /*
  * Find them, in a sandbox that was made with a spec that says `remembers`.
- * Keeps sb and a until done; ends when done returns.
+ * Keeps sb and a until done; ends when done returns.  NULL and *e: FULL, or
+ * TOO_BIG when there was too much to remember.
  */
 struct changes *changes_start(struct loop *loop, struct sandbox *sb,
     struct arena *a, changes_done_fn *done, void *owner, struct error *e);

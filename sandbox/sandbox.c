@@ -382,9 +382,16 @@ remembered(const struct error *error, void *owner)
 
 	CHECK_OBJ(sb, SANDBOX_MAGIC);
 	sb->remembering = NULL;
-	if (error != NULL) {
+	if (error != NULL && (error->code != ERROR_TOO_BIG ||
+				 sb->layering == MOUNTS_FILL_LAYER)) {
 		sandbox_broke(sb, "look at the workspace", error);
 		return;
+	}
+	if (error != NULL) {
+		/* Nothing is wrong with it; what changes will not be known. */
+		baseline_drop(sb->before);
+		sb->before = NULL;
+		sb->is_forgetful = 1;
 	}
 	if (sb->layer != NULL && sb->before != NULL) {
 		layer_set_files(sb->layer, sb->before);

@@ -206,6 +206,77 @@ two_share_a_layer_and_nothing_else(void **state)
 	assert_int_equal(count(""), 1);
 }
 
+/* Names, times, modes, owners and content of all that is on the disk. */
+static void
+fingerprint(char out[65])
+{
+	FILE *f;
+	char line[256];
+
+	snprintf(line, sizeof line,
+	    "cd %s && { find . -mindepth 2 -printf '%%p %%T@ %%C@ %%m %%U %%n %%s\\n' | "
+	    "sort; find . -type f | sort | xargs sha256sum; } | sha256sum",
+	    layers);
+	f = popen(line, "r");
+	assert_non_null(f);
+	assert_int_equal(fread(out, 1, 64, f), 64);
+	out[64] = '\0';
+	pclose(f);
+}
+
+static void
+nothing_inside_reaches_the_layer(void **state)
+{
+	static const char attack[] =
+	    "import os, mmap, stat\n"
+	    "def t(f, *a):\n"
+	    "  try: return f(*a)\n"
+	    "  except OSError: return None\n"
+	    "r = os.open('in/a', os.O_RDONLY)\n" /* held before it comes up */
+	    "for n in ('overlay.opaque', 'overlay.redirect', "
+	    "'overlay.metacopy', 'overlay.whiteout', 'x'):\n"
+	    "  t(os.setxattr, 'in', 'user.' + n, b'/')\n"
+	    "  t(os.setxattr, 'in/a', 'user.' + n, b'y')\n"
+	    "  t(os.setxattr, 'in/a', 'trusted.' + n, b'y')\n"
+	    "t(os.mknod, 'in/w', stat.S_IFCHR | 0o600, 0)\n"
+	    "t(os.mknod, 'w', stat.S_IFCHR | 0o600, 0)\n"
+	    "t(os.link, 'in/a', 'hard'); t(os.link, 'in/x', 'in/x2')\n"
+	    "t(os.chmod, 'in/x', 0o777); t(os.chmod, 'in', 0o700)\n"
+	    "t(os.chown, 'in/a', 1000, 1000); t(os.utime, 'in/deep')\n"
+	    "t(os.rename, 'in/deep', 'elsewhere')\n"
+	    "t(os.rename, 'in/deep/b', 'in/b')\n"
+	    "f = os.open('hard', os.O_RDWR); m = mmap.mmap(f, 2)\n"
+	    "m[0:1] = b'Z'; m.flush(); t(os.ftruncate, f, 1)\n"
+	    "for p in ('/proc/self/fd/%d' % r, '/proc/self/cwd/in/a'):\n"
+	    "  g = t(os.open, p, os.O_RDWR)\n"
+	    "  if g: t(os.write, g, b'evil')\n"
+	    "t(os.posix_fallocate, f, 0, 8192); t(os.truncate, 'note', 0)\n"
+	    "for p in ('/scratch/l', '/scratch/u', '/tree', '/proc/1/root/tree'"
+	    ", '/../scratch/l', '/proc/1/cwd'):\n"
+	    "  if t(os.listdir, p) is not None: print('reached', p)\n"
+	    "os.unlink('in/x'); t(os.rmdir, 'shut')\n"
+	    "print(open('in/a').read()[:4])\n";
+	struct manifest m = manifest();
+	struct sandbox *sb = create(&m);
+	char before[65], after[65];
+
+	(void)state;
+	fingerprint(before);
+	assert_int_equal(st_put(&t, sb, "attack.py", attack), 0);
+	st_sh(&t, sb, "python3 attack.py");
+	assert_string_equal(t.err.p, "");
+	assert_null(strstr(t.out.p, "reached"));
+	fingerprint(after);
+	assert_string_equal(before, after);
+	st_destroy(&t, sb);
+	sb = create(&m);
+	st_sh(&t, sb, "cat in/a in/deep/b; ls -A in shut | tr '\\n' ' '");
+	assert_string_equal(t.out.p, "a\nb\nin: a deep x  shut: ");
+	st_destroy(&t, sb);
+	fingerprint(after);
+	assert_string_equal(before, after);
+}
+
 static void
 a_layer_outlives_its_engine(void **state)
 {
@@ -424,6 +495,7 @@ run(const char *as)
 #define T(f) cmocka_unit_test_setup_teardown(f, fresh, done)
 	const struct CMUnitTest tests[] = {
 	    T(two_share_a_layer_and_nothing_else),
+	    T(nothing_inside_reaches_the_layer),
 	    T(a_layer_outlives_its_engine),
 	    T(a_source_that_changed_is_another_layer),
 	    T(limits_hold_on_top_of_a_layer),
