@@ -25,6 +25,9 @@
 /* Runs that runs started, at once, of all: 40 MB of memory at the most. */
 #define CHILDREN_MAX 16384
 
+/* Calls about agents at once, of all runs. */
+#define LIGHT_CALLS_MAX 262144
+
 /* A turn of the loop that is worth a line with -v. */
 #define LAG_TOLD_US 50000
 
@@ -302,21 +305,40 @@ open_roles(struct engine *en, const struct engine_settings *set,
 	return 0;
 }
 
+/* The most that any agent may have at work at once; 0: none starts any. */
+static uint64_t
+at_once_max(const struct supplies *s)
+{
+	uint64_t most = 0;
+
+	for (unsigned i = 0; i < s->roles; i++) {
+		uint64_t n = (uint64_t)s->role[i].agent->subagents.at_once;
+
+		if (role_starts_agents(&s->role[i]) && n > most)
+			most = n;
+	}
+	return most;
+}
+
 /*
- * Room for what runs may start: as if each had all its agents at work, and as
- * many that have ended and are not yet buried.
+ * Room for what runs may start: whole trees, and as many that have ended and
+ * are not yet buried.  Where that is too much, a model is told to wait.
  */
 static unsigned
 children_max(const struct supplies *s, unsigned jobs)
 {
-	uint64_t each = 0;
+	const struct agent_subagents *limits = &s->role[0].agent->subagents;
+	uint64_t most = at_once_max(s), level = 1, tree = 0;
 
-	for (unsigned i = 0; i < s->roles; i++)
-		if (role_starts_agents(&s->role[i]))
-			each +=
-			    2 * (uint64_t)s->role[i].agent->subagents.at_once;
-	return each * jobs < CHILDREN_MAX ? (unsigned)(each * jobs)
-					  : CHILDREN_MAX;
+	for (int64_t depth = 0; depth < limits->depth; depth++) {
+		level =
+		    level * most < CHILDREN_MAX ? level * most : CHILDREN_MAX;
+		tree += level;
+	}
+	if (tree > (uint64_t)limits->total)
+		tree = (uint64_t)limits->total;
+	return 2 * tree * jobs < CHILDREN_MAX ? (unsigned)(2 * tree * jobs)
+					      : CHILDREN_MAX;
 }
 
 static int
@@ -336,7 +358,10 @@ open_tools(
 			most.calls_max += runs * PROGRAM_CALLS_MAX;
 	/* What is about agents takes no place among the commands. */
 	if (limits->children_max > 0 || en->supplies.roles > 1)
-		most.calls_max += runs * LIMIT_TOOL_CALLS_PER_TURN;
+		most.calls_max +=
+		    runs < LIGHT_CALLS_MAX / LIMIT_TOOL_CALLS_PER_TURN
+			? runs * LIMIT_TOOL_CALLS_PER_TURN
+			: LIGHT_CALLS_MAX;
 
 	en->supplies.tools = tools_new(en->loop, &most, e);
 	return en->supplies.tools == NULL ? -1 : 0;

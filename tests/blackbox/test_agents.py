@@ -398,6 +398,25 @@ def test_an_agent_that_starts_itself_for_ever_is_stopped(agent, result,
     assert sorted(json.loads(r).get("depth", 0) for r in rows) == [0, 1, 2, 3]
 
 
+def test_a_whole_tree_has_room(agent, result):
+    """What depth and at_once allow is there, also with one job."""
+    def answer(turn, request):
+        said = input_text(request)
+        if len(said) < 4 and turn == 0:  # "go", then "go0", then "go00"
+            return [("call", "spawn_agent", {"input": f"{said}{i}"})
+                    for i in range(4)]
+        if len(said) < 4 and turn == 1:
+            return [("call", "wait_agent", {})]
+        return [("text", " ".join(outputs_of(request)) or "leaf")]
+
+    with FakeModel(answer, delay=0.05) as model:
+        done = result(agent(model.url, tools=["spawn_agent"], subagents={
+            "depth": 2, "at_once": 4, "total": 20}))
+    assert done["status"] == "finished"
+    assert "too many" not in done["response"]["output_text"]
+    assert done["usage"]["model_calls"] == 3 + 4 * 3 + 16
+
+
 def test_an_agent_that_starts_others_for_ever_is_stopped(agent, result,
                                                          skep):
     def answer(turn, request):
