@@ -10,23 +10,17 @@
 #include "engine/base/os.h"
 #include "engine/base/pool.h"
 #include "engine/base/text.h"
+#include "engine/capacity.h"
 #include "engine/role.h"
 #include "engine/sched.h"
 #include "sandbox/sandbox.h"
 #include "tools/mcp.h"
-#include "tools/program.h"
 
 /* Runs decided in one turn of the loop. */
 #define DECIDE_MAX 256
 
 /* A run's commands that outlive their calls, on an average. */
 #define PROCESSES_PER_RUN 8
-
-/* Runs that runs started, at once, of all: 40 MB of memory at the most. */
-#define CHILDREN_MAX 16384
-
-/* Calls about agents at once, of all runs. */
-#define LIGHT_CALLS_MAX 262144
 
 /* A turn of the loop that is worth a line with -v. */
 #define LAG_TOLD_US 50000
@@ -305,42 +299,6 @@ open_roles(struct engine *en, const struct engine_settings *set,
 	return 0;
 }
 
-/* The most that any agent may have at work at once; 0: none starts any. */
-static uint64_t
-at_once_max(const struct supplies *s)
-{
-	uint64_t most = 0;
-
-	for (unsigned i = 0; i < s->roles; i++) {
-		uint64_t n = (uint64_t)s->role[i].agent->subagents.at_once;
-
-		if (role_starts_agents(&s->role[i]) && n > most)
-			most = n;
-	}
-	return most;
-}
-
-/*
- * Room for what runs may start: whole trees, and as many that have ended and
- * are not yet buried.  Where that is too much, a model is told to wait.
- */
-static unsigned
-children_max(const struct supplies *s, unsigned jobs)
-{
-	const struct agent_subagents *limits = &s->role[0].agent->subagents;
-	uint64_t most = at_once_max(s), level = 1, tree = 0;
-
-	for (int64_t depth = 0; depth < limits->depth; depth++) {
-		level =
-		    level * most < CHILDREN_MAX ? level * most : CHILDREN_MAX;
-		tree += level;
-	}
-	if (tree > (uint64_t)limits->total)
-		tree = (uint64_t)limits->total;
-	return 2 * tree * jobs < CHILDREN_MAX ? (unsigned)(2 * tree * jobs)
-					      : CHILDREN_MAX;
-}
-
 static int
 open_tools(
     struct engine *en, const struct sched_limits *limits, struct error *e)
@@ -348,20 +306,9 @@ open_tools(
 	unsigned runs = limits->runs_max + limits->children_max;
 	struct tools_limits most = {
 	    .boxes_max = runs,
-	    .calls_max = limits->commands_max * (SCHED_DEPTH_MAX + 1),
+	    .calls_max = capacity_calls(&en->supplies, limits),
 	    .processes_max = runs * PROCESSES_PER_RUN + limits->commands_max,
 	};
-
-	/* Programs call in the place of the command that they are. */
-	for (unsigned i = 0; i < en->supplies.roles; i++)
-		if (en->supplies.role[i].agent->code_mode.enabled)
-			most.calls_max += runs * PROGRAM_CALLS_MAX;
-	/* What is about agents takes no place among the commands. */
-	if (limits->children_max > 0 || en->supplies.roles > 1)
-		most.calls_max +=
-		    runs < LIGHT_CALLS_MAX / LIMIT_TOOL_CALLS_PER_TURN
-			? runs * LIMIT_TOOL_CALLS_PER_TURN
-			: LIGHT_CALLS_MAX;
 
 	en->supplies.tools = tools_new(en->loop, &most, e);
 	return en->supplies.tools == NULL ? -1 : 0;
@@ -412,16 +359,6 @@ wants_layers(const struct supplies *s)
 	return 0;
 }
 
-/* Sandboxes of tasks' runs, and as many of each depth below them. */
-static unsigned
-sandboxes_max(const struct supplies *s, const struct sched_limits *limits)
-{
-	unsigned depth = (unsigned)s->role[0].agent->subagents.depth;
-
-	return limits->sandboxes_max *
-	       (limits->children_max > 0 ? depth + 1 : 1);
-}
-
 /* Sandboxes of tool servers. */
 static unsigned
 servers_max(const struct supplies *s, const struct sched_limits *limits)
@@ -442,7 +379,7 @@ open_sandboxes(struct engine *en, const struct engine_settings *set,
 	const struct profile *profiles[AGENTS_MAX * (1 + MCP_SERVERS_MAX)];
 	unsigned servers = servers_max(s, limits);
 	struct sandbox_host_settings host = {
-	    .sandboxes_max = sandboxes_max(s, limits) + servers,
+	    .sandboxes_max = capacity_sandboxes(s, limits) + servers,
 	    .commands_max =
 		(limits->runs_max + limits->children_max) * PROCESSES_PER_RUN +
 		servers,
@@ -523,7 +460,7 @@ engine_open(struct engine *en, const struct engine_settings *set,
 	en->loop = s->loop = loop_new(e);
 	if (en->loop == NULL || open_roles(en, set, &limits, e) == -1)
 		return -1;
-	limits.children_max = children_max(s, limits.active_max);
+	limits.children_max = capacity_children(s, limits.active_max);
 	limits.runs_max += (unsigned)keeper_is_on(&en->keeper);
 	if (open_tools(en, &limits, e) == -1 ||
 	    open_sandboxes(en, set, &limits, e) == -1 ||
