@@ -1,6 +1,5 @@
 #include "net/tls_sign.h"
 
-#include <mbedtls/ecp.h>
 #include <mbedtls/pk.h>
 #include <mbedtls/version.h>
 #include <string.h>

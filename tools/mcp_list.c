@@ -7,6 +7,8 @@
 
 /* Function names, as all model APIs take them. */
 #define NAME_MAX 64
+#define DESCRIPTION_MAX (16 * KIB)
+#define SCHEMA_MAX (128 * KIB)
 #define DIGITS 8 /* of the digest, where a name had to be cut */
 
 /* --- one tool --- */
@@ -116,6 +118,9 @@ judge(struct mcp_server *s, struct mcp_tool *t, const struct json_doc *d,
 			bad(t, "two tools have this name");
 	if (t->name.n == 0 || has_controls(t->name))
 		bad(t, "the name cannot be used");
+	else if (t->description.n > DESCRIPTION_MAX || t->schema.n > SCHEMA_MAX)
+		bad(t, "it says more of itself than 16 KiB, or 128 of its "
+		       "arguments");
 	else if (!json_is(d, json_get(d, schema, "type"), "object"))
 		bad(t, "its arguments are no object");
 	else if (s->revision == MCP_LATEST && s->spec->url != NULL &&

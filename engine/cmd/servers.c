@@ -1,6 +1,7 @@
 /*
  * skep servers: the tool servers of an agent, what they offer, and what a
- * person says to that: tools accepted, logins given.
+ * person says to that: tools accepted, logins given.  (Not `skep mcp`: that
+ * name is kept for skep as such a server itself.)
  */
 
 #include <stdlib.h>

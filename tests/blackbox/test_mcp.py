@@ -202,6 +202,14 @@ def test_a_changed_tool_is_refused_until_it_is_accepted(
     assert skep.run("run", path, "go").out == "said\n"
 
 
+def test_a_tool_that_says_too_much_of_itself_is_not_offered(ask, peer):
+    told = ask({"s": peer("talks")}, ("s__misbehave", {}),
+               ("s__say", {"text": "brief"}))
+    assert "there is no tool s__misbehave" in told[0]
+    assert told[1] == "brief"
+    assert "it says more of itself than 16 KiB" in ask.done.err
+
+
 def test_a_server_that_cannot_be_had_stops_everything(ask, peer):
     assert ask({"s": peer("plain") | {"command": "/no/such/program"}},
                ("s__say", {}), status=69) == []
