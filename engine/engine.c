@@ -491,6 +491,7 @@ engine_run(struct engine *en)
 void
 engine_finish(struct engine *en)
 {
+	keeper_look_again(&en->keeper);
 	if (en->is_draining || !keeper_is_busy(&en->keeper)) {
 		loop_break(en->loop);
 		return;

@@ -103,8 +103,12 @@ add_pending(struct keeper *k, struct span id)
 {
 	char *slot;
 
-	if (k->n == KEEPER_PENDING_MAX || !memory_id_is_fine(id))
+	if (!memory_id_is_fine(id))
 		return;
+	if (k->n == KEEPER_PENDING_MAX) {
+		k->has_overflowed = 1;
+		return;
+	}
 	slot = k->pending[(k->first + k->n++) % KEEPER_PENDING_MAX];
 	memcpy(slot, id.p, id.n);
 	slot[id.n] = '\0';
@@ -125,7 +129,7 @@ found_session(const struct memory_entry *entry, void *owner)
 	snprintf(raw, sizeof raw, MEMORY_RAW "/%.*s.md", (int)id.n, id.p);
 	if (!memory_has(&k->memory, raw))
 		add_pending(k, id);
-	return k->n == KEEPER_PENDING_MAX;
+	return k->has_overflowed;
 }
 
 /* --- life --- */
@@ -188,6 +192,20 @@ keeper_take(struct keeper *k, const struct errand *er)
 		trouble(k, &e);
 	else if (kept == 0)
 		add_pending(k, span_of(er->id));
+}
+
+void
+keeper_look_again(struct keeper *k)
+{
+	struct error e;
+
+	if (!keeper_is_on(k) || !k->has_overflowed || k->n > 0 ||
+	    k->errand != NULL || k->is_stopped)
+		return;
+	k->has_overflowed = 0;
+	if (memory_each(&k->memory, MEMORY_SESSIONS, found_session, k, &e) ==
+	    -1)
+		trouble(k, &e);
 }
 
 int

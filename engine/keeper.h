@@ -63,7 +63,8 @@ struct keeper {
 	char current[MEMORY_ID_MAX + 1]; /* rollout that it is about */
 	const char *state;               /* how that ended */
 	char (*pending)[MEMORY_ID_MAX + 1];
-	unsigned first, n; /* a ring */
+	unsigned first, n;  /* a ring */
+	int has_overflowed; /* more are on disk than it could hold */
 	int must_consolidate;
 	int is_stopped;     /* starts nothing any more */
 	struct error error; /* the first thing that went wrong, or NONE */
@@ -86,6 +87,12 @@ void keeper_take(struct keeper *k, const struct errand *er);
 
 /* Once a turn of the loop: start what there is to do, if there is room. */
 void keeper_feed(struct keeper *k);
+
+/*
+ * Nothing else is left to do: see whether rollouts are on disk that there was
+ * no room to remember.  May take as long as there are files.
+ */
+void keeper_look_again(struct keeper *k);
 
 /* Is there something under way, or to be done? */
 int keeper_is_busy(const struct keeper *k);
