@@ -13,6 +13,24 @@
 #include "engine/role.h"
 #include "tools/program.h"
 
+/* What was once written into a file may be found and sent by accident. */
+static int
+scrub(struct errand *er, struct program_call *call)
+{
+	struct span before = call->item.json, after;
+	struct error ignored;
+
+	if (er->environment.secrets == NULL)
+		return 0;
+	after =
+	    environment_scrub(er->environment.secrets, before, &call->arena);
+	if (after.p == before.p)
+		return 0;
+	return after.p == NULL
+		   ? -1
+		   : item_parse(&call->item, after, &call->arena, &ignored);
+}
+
 static int
 ask(void *owner, struct program_call *call, struct text *complaint)
 {
@@ -24,6 +42,10 @@ ask(void *owner, struct program_call *call, struct text *complaint)
 		    "programs of this run have called tools %lld times, which "
 		    "is the most",
 		    (long long)most);
+		return -1;
+	}
+	if (scrub(er, call) == -1) {
+		text_add_str(complaint, "there is no memory for this call");
 		return -1;
 	}
 	er->program_calls++;

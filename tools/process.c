@@ -165,6 +165,8 @@ process_start(struct toolbox *box, const char *const *argv, const char *cwd,
 	output_init(&p->output, sb, "", room, settled, p);
 	text_init(&p->typed, PROCESS_STDIN_MAX);
 	toolbox_environment(box, line, &spec);
+	if (spec.secrets_n > 0)
+		spec.channel = 0; /* what it was given, it cannot tell on */
 	p->exec = exec_start(sb, &spec, &ops, p, e);
 	if (p->exec == NULL) {
 		slab_give(&box->tools->processes, p);

@@ -26,7 +26,8 @@
  * The engine is asked before a call (struct tool_programs), records it, and
  * only then lets it begin; so a call of a program has the same limits and the
  * same record as one of the model.  A command that a program starts is no
- * program, and a program cannot hand the run on.
+ * program, nor is one that is given a secret, and a program cannot hand the
+ * run on.
  */
 
 #include <stdint.h>

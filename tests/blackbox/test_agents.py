@@ -206,6 +206,27 @@ def test_the_workspace_stays_when_another_agent_takes_over(agent, result):
     assert done["response"]["output_text"].endswith("one\n")
 
 
+def test_a_handoff_that_cannot_work_is_told_to_the_model(agent, result):
+    """Only the second step shows that a workspace is there already."""
+    def answer(turn, request):
+        if request["model"] == "m-second":
+            return [("call", "transfer_to_third", {})] if turn < 3 else \
+                [("text", last_output(request))]
+        return [("call", "exec_command", {"cmd": "true"})] if turn == 0 \
+            else [("call", "transfer_to_second", {})]
+
+    with FakeModel(answer) as model:
+        done = result(agent(
+            model.url, model={"name": "m-first"}, handoffs=["second"],
+            agents={"second": member(
+                "m-second", handoffs=["third"], agents={"third": member(
+                    "m-third", tools=["exec_command"],
+                    manifest={"entries": {}})})}))
+        assert {r["model"] for r in model.requests} == {"m-first", "m-second"}
+    assert "third cannot take over: it needs a workspace of its own" in \
+        done["response"]["output_text"]
+
+
 @pytest.mark.parametrize("api", APIS)
 def test_nested_history_over_every_api(mock, agent, result, api):
     server = mock(script(

@@ -358,3 +358,66 @@ def test_programs_call_tools_over_every_api(mock, agent, skep, api):
         "--state", skep.state)
     assert done.status == 0, done.err
     assert done.out.rstrip().endswith("child says x")
+
+
+SECRET = "s3cr3t-value-0123456789"
+GIVEN = {"environment": {"TOKEN": {
+    "type": "secret", "value": {"env": "THE_TOKEN"},
+    "commands": ["sh tell.sh *"]}},
+    "entries": {"tell.sh": {"type": "file", "content":
+                            'printf %s "$TOKEN" > kept\n'
+                            'skep-tool child "{\\"input\\": \\"$TOKEN\\"}"\n'
+                            'echo "status $?"\n'}}}
+
+
+def test_a_secret_goes_to_no_model_through_a_program(skep, agent):
+    """A command that has one is no program; what it left is hidden."""
+    def answer(turn, request):
+        if request["model"] == "m-child":
+            return [("text", "thanks for " + input_text(request))]
+        commands = ["sh tell.sh x", 'skep-tool child "{\\"input\\": '
+                    '\\"it is $(cat kept)\\"}"']
+        if turn < 2:
+            return [("call", "exec_command", {"cmd": commands[turn]})]
+        return [("text", "\n".join(
+            i["output"] for i in request["input"]
+            if i["type"] == "function_call_output"))]
+
+    with FakeModel(answer) as model:
+        done = skep.run("run", agent(
+            model.url, code_mode=True, tools=["exec_command", "child"],
+            manifest=GIVEN, agents={"child": {"model": {"name": "m-child"}}}),
+            "go", "--state", skep.state, env={"THE_TOKEN": SECRET})
+        assert SECRET not in json.dumps(model.requests)
+    assert "descriptor 3 is closed" in done.out and "status 2" in done.out
+    assert "thanks for it is ***" in done.out
+
+
+def test_a_child_in_the_same_sandbox_is_not_given_its_parents_secrets(
+        skep, agent):
+    def answer(turn, request):
+        if request["model"] == "m-child":
+            if turn == 0:
+                return [("call", "exec_command", {"cmd": "sh show.sh x"})]
+            return [("text", last_output(request))]
+        if turn == 0:
+            return [("call", "exec_command", {"cmd": "sh show.sh x"})]
+        if turn == 1:
+            return [("call", "child", {"input": "x"})]
+        return [("text", "\n".join(
+            i["output"] for i in request["input"]
+            if i["type"] == "function_call_output"))]
+
+    given = {"environment": GIVEN["environment"] | {"PLAIN": "seen"},
+             "entries": {"show.sh": {"type": "file", "content":
+                                     'echo "[$PLAIN $${#TOKEN}]"'}}}
+    given["environment"]["TOKEN"]["commands"] = ["sh show.sh *"]
+    with FakeModel(answer) as model:
+        done = skep.run("run", agent(
+            model.url, tools=["exec_command", "child"], manifest=given,
+            agents={"child": {"model": {"name": "m-child"},
+                              "tools": ["exec_command"],
+                              "sandbox": {"share": True}}}),
+            "go", "--state", skep.state, env={"THE_TOKEN": SECRET})
+    assert f"[seen {len(SECRET)}]" in done.out
+    assert "[seen 0]" in done.out
