@@ -456,11 +456,17 @@ open_channel(struct dns *d, const struct dns_settings *s, struct error *e)
 		status = ares_init_options(&d->channel, &o,
 		    ARES_OPT_SOCK_STATE_CB | ARES_OPT_TIMEOUTMS |
 			ARES_OPT_TRIES | ARES_OPT_LOOKUPS);
-	if (status == ARES_SUCCESS && s->servers != NULL)
-		status = ares_set_servers_ports_csv(d->channel, s->servers);
 	if (status != ARES_SUCCESS)
 		return error_set(e, ERROR_CONFIG, 0,
 		    "starting the resolver: %s", ares_strerror(status));
+	if (s->servers == NULL || s->servers[0] == '\0')
+		return 0;
+	status = ares_set_servers_ports_csv(d->channel, s->servers);
+	if (status != ARES_SUCCESS)
+		return error_set(e, ERROR_CONFIG, 0,
+		    "the DNS servers \"%.60s\" must be given as "
+		    "ADDRESS[:PORT],...",
+		    s->servers);
 	return 0;
 }
 

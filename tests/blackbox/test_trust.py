@@ -123,3 +123,10 @@ def test_a_proxy_that_is_none_is_refused(skep, agent, proxy, said):
                                    model={"proxy": proxy}))
     assert done.status == 65 and said in done.err
     assert "secret" not in done.out + done.err
+
+
+def test_dns_servers_that_are_none_are_named(skep, agent):
+    done = skep.run("run", agent("https://127.0.0.1:1/v1"), "x", "--state",
+                    skep.state, "-c", "engine.dns_servers=nonsense")
+    assert done.status == 78
+    assert "nonsense" in done.err and "ADDRESS[:PORT]" in done.err
