@@ -153,6 +153,9 @@ def test_pid_1_cannot_be_slowed_down(cage, outside, how):
     """It has the commands' user, and the call's deadline depends on it."""
     victim = subprocess.Popen([*cage.prefix, "sleep", "60"])
     of_user = how in (1, 6)
+    name = pathlib.Path(f"/proc/{victim.pid}/comm")
+    while name.read_text() != "sleep\n":
+        time.sleep(0.01)
     try:
         whom = os.geteuid() if of_user else victim.pid
         if of_user and ROOT:
