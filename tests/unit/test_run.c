@@ -172,6 +172,13 @@ ended(struct run *run)
 	note('E');
 }
 
+static void
+go_on(struct run *run)
+{
+	if (run_state(run) == RUN_TOOLS)
+		note('G');
+}
+
 static const struct run_ports ports = {
     .afford = afford,
     .record = record,
@@ -180,6 +187,7 @@ static const struct run_ports ports = {
     .build_sandbox = build_sandbox,
     .call_tools = call_tools,
     .collect_outputs = collect_outputs,
+    .go_on = go_on,
     .ended = ended,
 };
 
@@ -615,6 +623,28 @@ the_table_is_closed(void **state)
 	assert_int_equal(run_state_from_name("asleep"), RUN_NSTATES);
 }
 
+/* What a program asked for begins only when that is on disk. */
+static void
+what_is_recorded_goes_on_after_the_commit(void **state)
+{
+	struct run *run;
+
+	(void)state;
+	set_up(1, 1, 1, 1);
+	run = admit();
+	settle();
+	run_set_needs_sandbox(run, 0);
+	post(run, RUN_EV_CALLS);
+	assert_string_equal(world.acts, "MT");
+	world.begins = SCHED_STORE_LATER;
+	post(run, RUN_EV_RECORD);
+	assert_string_equal(world.acts, "MT");
+	world.begins = SCHED_STORE_READY;
+	sched_wake(world.sched);
+	settle();
+	assert_string_equal(world.acts, "MTG");
+}
+
 static struct run *
 admit_child(unsigned depth)
 {
@@ -752,6 +782,7 @@ main(void)
 	    CASE(something_to_record_needs_no_change_of_state),
 	    CASE(draining_finishes_steps_and_starts_none),
 	    CASE(draining_parks_those_in_line),
+	    CASE(what_is_recorded_goes_on_after_the_commit),
 	    CASE(children_work_in_their_parents_place),
 	    CASE(children_of_one_depth_share_its_sandboxes),
 	    CASE(a_child_in_its_parents_sandbox_builds_none),
