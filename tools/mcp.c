@@ -123,7 +123,7 @@ open_memory(struct mcp *m, struct error *e)
 {
 	const struct mcp_settings *set = &m->set;
 	/* One for each run, those that part, and those while listing. */
-	unsigned links = (2 * set->runs_max + 1) * set->specs->n;
+	unsigned links = (2 * set->runs_max + 2) * set->specs->n;
 	struct http_client_settings http = {
 	    .calls_max = 2 * set->calls_max + links};
 
@@ -205,7 +205,8 @@ mcp_free(struct mcp *m)
 unsigned
 mcp_sandboxes_max(const struct mcp_specs *specs, unsigned runs)
 {
-	return (specs->n - count_addresses(specs)) * (2 * runs + 1);
+	/* At work, parting, and going away already. */
+	return (specs->n - count_addresses(specs)) * (3 * runs + 2);
 }
 
 struct span

@@ -373,9 +373,19 @@ link_gone(struct mcp_link *l)
 	link_free(l);
 }
 
+/* As many may take their time as there are runs; the others may not. */
+static void
+hurry(struct mcp *m)
+{
+	while (m->closing.length > m->set.runs_max * m->servers)
+		link_free(container_of(
+		    list_first(&m->closing), struct mcp_link, node));
+}
+
 void
 link_close(struct mcp_link *l)
 {
+	struct mcp *m = l->server->mcp;
 	struct list_node *n;
 	int was_up = l->state == LINK_READY || l->state == LINK_GREETING;
 
@@ -388,7 +398,8 @@ link_close(struct mcp_link *l)
 		list_remove(l->list, &l->node);
 	loop_undefer(&l->go);
 	l->state = LINK_CLOSING;
-	list_append(&l->server->mcp->closing, &l->node);
+	hurry(m);
+	list_append(&m->closing, &l->node);
 	loop_timer_start(
 	    &l->timer, was_up && l->transport->part(l) ? PART_MS : 0);
 }

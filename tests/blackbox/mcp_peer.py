@@ -17,6 +17,7 @@ TOOLS = [
     {"name": "say", "description": "Says it again.", "inputSchema": SCHEMA},
     {"name": "misbehave", "description": "Does it.", "inputSchema": SCHEMA},
     {"name": "pid", "description": "Who are you?", "inputSchema": SCHEMA},
+    {"name": "trace", "description": "Whose?", "inputSchema": SCHEMA},
     {"name": "big", "description": "Much text.", "inputSchema": SCHEMA},
     {"name": "env", "description": "Environment.", "inputSchema": SCHEMA},
 ]
@@ -100,6 +101,8 @@ def call(request):
         text(request, open("/proc/sys/kernel/random/boot_id").read().strip()
              + f" {time.time_ns() if not SEEN else SEEN[0]}")
         SEEN or SEEN.append(time.time_ns())
+    elif name == "trace":
+        text(request, request["params"]["_meta"]["traceparent"])
     elif name == "big":
         text(request, "".join(f"line {i}\n" for i in range(20000)))
     elif name == "env":

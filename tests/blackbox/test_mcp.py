@@ -145,6 +145,25 @@ def test_each_run_has_a_server_of_its_own(skep, mock, agent, peer):
     assert len(set(born())) == 1
 
 
+@pytest.mark.parametrize("manner", ["plain", "modern"])
+def test_calls_carry_the_trace_of_their_run(ask, peer, manner):
+    told = ask({"s": peer(manner)}, ("s__trace", {}), ("s__trace", {}))
+    one, other = (t.split("-") for t in told)
+    assert one[0] == "00" and len(one[1]) == 32 and len(one[2]) == 16
+    assert one[1] == other[1] and one[2] != other[2]
+
+
+def test_servers_that_will_not_go_hold_nobody_up(skep, mock, agent, peer):
+    path = agent(mock(calls(("s__say", {"text": "x"}))), tools=[],
+                 mcp_servers={"s": peer("deaf")})
+    lines = skep.home / "tasks.jsonl"
+    lines.write_text("".join(json.dumps(
+        {"custom_id": f"t{i}", "input": "x"}) + "\n" for i in range(60)))
+    done = skep.run("batch", path, lines, "-j", "4")
+    assert done.status == 0, done
+    assert "failed" not in skep.run("log", "t59").out
+
+
 def test_a_long_result_is_cut_and_spilled(skep, mock, agent, peer):
     path = agent(mock(script(
         tool("s__big", 0),
@@ -197,7 +216,7 @@ def test_a_changed_tool_is_refused_until_it_is_accepted(
     listed = json.loads(skep.run("servers", path, "--json").out)
     assert {t["name"]: t["state"] for t in listed["tools"]} == {
         "say": "changed", "misbehave": "accepted", "pid": "accepted",
-        "big": "accepted", "env": "accepted"}
+        "trace": "accepted", "big": "accepted", "env": "accepted"}
     assert skep.run("servers", path, "accept", "s", "say").status == 0
     assert skep.run("run", path, "go").out == "said\n"
 
