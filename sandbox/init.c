@@ -123,8 +123,7 @@ settle_descriptors(int sock, int *proc_self, int ours, struct fault *f)
 	    dup3(null, INIT_NULL, O_CLOEXEC) == -1 ||
 	    dup3(workspace, INIT_WORKSPACE, O_CLOEXEC) == -1 ||
 	    dup3(proc, INIT_OURS + 1, O_CLOEXEC) == -1 ||
-	    (ours == -1 ? close_range(INIT_OURS, INIT_OURS, 0)
-			: dup3(ours, INIT_OURS, O_CLOEXEC)) == -1 ||
+	    dup3(ours == -1 ? workspace : ours, INIT_OURS, O_CLOEXEC) == -1 ||
 	    close_range(INIT_OURS + 2, ~0U, 0) == -1)
 		return fault_at(f, "descriptors", NULL);
 	*proc_self = INIT_OURS + 1;

@@ -201,7 +201,7 @@ walk_start(struct walk *w, const char *path, unsigned flags)
 	w->depth = 0;
 	w->in_shown = 0;
 	w->fd[0] = INIT_WORKSPACE;
-	if ((flags & FILE_OURS) != 0 && fcntl(INIT_OURS, F_GETFD) != -1)
+	if ((flags & FILE_OURS) != 0)
 		w->fd[0] = INIT_OURS;
 	w->name = ".";
 	if (strlen(path) >= PATH_MAX) {

@@ -13,7 +13,7 @@
 #define INIT_SOCK 3
 #define INIT_NULL 4
 #define INIT_WORKSPACE 5
-#define INIT_OURS 6 /* the workspace, all writable; or closed */
+#define INIT_OURS 6 /* the workspace, all of it writable */
 
 #define INIT_PATH_WORKSPACE "/workspace"
 

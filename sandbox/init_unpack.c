@@ -57,10 +57,8 @@ format_of(const char *name)
 static int
 settle(const int fd[3])
 {
-	int root = fcntl(INIT_OURS, F_GETFD) != -1 ? INIT_OURS : INIT_WORKSPACE;
-
 	if (dup2(fd[0], 0) == -1 || dup2(fd[1], 1) == -1 ||
-	    dup2(INIT_NULL, 2) == -1 || dup2(root, 3) == -1 ||
+	    dup2(INIT_NULL, 2) == -1 || dup2(INIT_OURS, 3) == -1 ||
 	    close_range(4, ~0U, 0) == -1)
 		return -1;
 	return 3;

@@ -245,3 +245,8 @@ def test_many_members(unpack):
     many = tar_of(*((f"d{i % 97}/f{i}", b"") for i in range(20_000)),
                   mode="w:gz")
     assert output(unpack(many, look="find in -type f | wc -l")) == "20000\n"
+
+
+def test_a_profile_that_protects_nothing(unpack):
+    said = output(unpack(tar_of(*FILES), sandbox={"profile": "bare"}))
+    assert "./docs/a.txt" in said

@@ -1,9 +1,11 @@
 """Layered workspaces: one copy of a manifest for all runs of an agent."""
 
+import io
 import json
 import os
 import signal
 import subprocess
+import tarfile
 import time
 
 import pytest
@@ -118,3 +120,37 @@ def test_where_a_file_system_cannot_be_mapped_workspaces_are_plain(
             assert r["evidence"]["sandbox"]["workspace"] == "plain"
             assert [c["change"] for c in r["changes"]] == [
                 "modified", "deleted"]
+
+
+def test_archives_are_unpacked_once(skep, agent, tasks):
+    with tarfile.open(skep.home / "data.tgz", "w:gz") as t:
+        for name in ("a", "d/b"):
+            member = tarfile.TarInfo(name)
+            member.size = 3
+            t.addfile(member, io.BytesIO(b"xy\n"))
+
+    def read(turn, request):
+        if turn == 0:
+            return [("call", "exec_command", {
+                "cmd": "cat data/a data/d/b; rm data/a"})]
+        return [("text", "done")]
+
+    manifest = {"entries": {"data": {"type": "archive", "src": "data.tgz"}}}
+    with FakeModel(read) as model:
+        path = agent(model.url, manifest=manifest, sandbox=LAYERED)
+        batch = tasks([{"custom_id": f"r{i}", "input": "x"}
+                       for i in range(6)])
+        for r in results(skep.run("batch", path, batch)):
+            assert r["evidence"]["sandbox"]["workspace"] == "layered", r
+            assert r["changes"] == [{"path": "data/a", "change": "deleted"}]
+        assert len(layers(skep)) == 1
+        # One that is refused is an error of the manifest, layered or not.
+        with tarfile.open(skep.home / "data.tgz", "w:gz") as t:
+            member = tarfile.TarInfo("../out")
+            member.size = 3
+            t.addfile(member, io.BytesIO(b"xy\n"))
+        batch = tasks([{"custom_id": "bad", "input": "x"}])
+        done = skep.run("batch", path, batch)
+        (r,) = [json.loads(line) for line in done.out.splitlines()]
+        assert r["error"]["code"] == "manifest", r
+        assert len(layers(skep)) == 1
