@@ -100,8 +100,7 @@ add_transfer(struct role *role, const struct agent_handoff *h, struct error *e)
 	struct subagent_offer offer = offer_of(h->to);
 
 	offer.needs_sandbox = 0;
-	if (h->description != NULL)
-		offer.description = h->description;
+	offer.text = h->description;
 	if (h->input.n > 0)
 		offer.schema =
 		    arena_strndup(&role->arena, h->input.p, h->input.n);

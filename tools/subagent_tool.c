@@ -77,10 +77,7 @@ toolset_add_transfer(struct toolset *set, struct arena *arena,
     const struct subagent_offer *offer, struct error *e)
 {
 	return add(set, arena, &tool_transfer, "transfer_to_",
-	    offer->schema != NULL && offer->description != NULL
-		? offer->description
-		: tools_transfer_txt,
-	    offer, e);
+	    offer->text != NULL ? offer->text : tools_transfer_txt, offer, e);
 }
 
 int

@@ -71,7 +71,8 @@ void toolbox_subagent_ended(struct toolbox *box);
 struct subagent_offer {
 	const char *name;        /* as the agent knows the other one */
 	const char *title;       /* what the other one calls itself */
-	const char *description; /* or NULL */
+	const char *description; /* of the other one, or NULL */
+	const char *text;        /* instead of ours around it; NULL: ours */
 	const char *schema;      /* of a transfer's input; NULL: none */
 	int needs_sandbox;       /* of the one who starts it */
 };

@@ -110,11 +110,16 @@ def test_a_handoff_is_described_as_models_know_it(agent, result):
             model.url, model={"name": "m-first"}, tools=[],
             handoffs=["second", {"agent": "third", "input": {
                 "type": "object", "properties": {"why": {"type": "string"}},
-                "required": ["why"]}}],
+                "required": ["why"]}},
+                {"agent": "fourth", "description": "Only on Mondays."}],
             agents={"second": member("m-second", description="Sends bills."),
-                    "third": member("m-third")}))
+                    "third": member("m-third"),
+                    "fourth": member("m-fourth", description="Idle.")}))
         tools = {t["name"]: t for t in model.requests[0]["tools"]}
     second, third = tools["transfer_to_second"], tools["transfer_to_third"]
+    assert tools["transfer_to_fourth"]["description"] == "Only on Mondays."
+    assert third["description"] == \
+        "Handoff to the third agent to handle the request."
     assert second["description"] == "Handoff to the second agent to handle " \
         "the request. Sends bills."
     assert second["parameters"]["properties"] == {}
@@ -204,6 +209,23 @@ def test_the_workspace_stays_when_another_agent_takes_over(agent, result):
                             agents={"second": member(
                                 "m-second", tools=["exec_command"])}))
     assert done["response"]["output_text"].endswith("one\n")
+
+
+def test_other_calls_of_the_turn_are_done_before_the_handoff(agent, result):
+    def answer(turn, request):
+        if request["model"] == "m-second":
+            return [("text", " ".join(outputs_of(request)))]
+        return [("call", "transfer_to_second", {}),
+                ("call", "exec_command", {"cmd": "echo worked"}),
+                ("call", "no_such_tool", {})]
+
+    with FakeModel(answer) as model:
+        done = result(agent(model.url, model={"name": "m-first"},
+                            handoffs=["second"],
+                            agents={"second": member("m-second")}))
+    said = done["response"]["output_text"]
+    assert said.startswith('{"assistant": "second"} ')
+    assert "worked" in said and "there is no tool no_such_tool" in said
 
 
 def test_a_handoff_that_cannot_work_is_told_to_the_model(agent, result):
