@@ -159,11 +159,14 @@ head(void *owner, const struct http_head *h)
 static int
 heard(struct mcp_request *q, struct span message)
 {
+	int listens = q->listens;
 	struct error e;
-	int rc = mcp_heard(q->link, q->listens ? NULL : q, message, &e);
+	int rc = mcp_heard(q->link, listens ? NULL : q, message, &e);
 
-	if (rc != -1 || q->listens)
-		return rc == 1 && !q->listens;
+	if (listens)
+		return 0; /* whatever was answered was another's */
+	if (rc != -1)
+		return rc;
 	error_wrap(&e, "the server's answer");
 	request_fail(q, &e);
 	return 1;
