@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -258,6 +259,37 @@ enter_many(const struct userns_ids *ids, int proc_self, struct fault *f)
 	return 0;
 }
 
+/*
+ * Without root all sandboxes are one user, who has 128 inotify instances and
+ * so many watches, the user's own programs included: a part of them for each.
+ * Where a container keeps /proc/sys read-only it has to do without.
+ */
+static int
+share_watches(int proc_self, struct fault *f)
+{
+	static const struct {
+		const char *name, *value;
+	} part[] = {{"../sys/user/max_inotify_instances", "32"},
+	    {"../sys/user/max_inotify_watches", "8192"}};
+
+	for (size_t i = 0; i < sizeof part / sizeof part[0]; i++) {
+		int fd = openat(proc_self, part[i].name, O_WRONLY | O_CLOEXEC);
+
+		if (fd == -1 &&
+		    (errno == ENOENT || errno == EACCES || errno == EROFS))
+			continue;
+		if (fd == -1)
+			return fault_at(f, "open", part[i].name);
+		if (write(fd, part[i].value, strlen(part[i].value)) == -1) {
+			fault_at(f, "write", part[i].name);
+			close(fd);
+			return -1;
+		}
+		close(fd);
+	}
+	return 0;
+}
+
 int
 userns_enter(const struct userns_ids *ids, int proc_self, struct fault *f)
 {
@@ -272,6 +304,8 @@ userns_enter(const struct userns_ids *ids, int proc_self, struct fault *f)
 		return fault_at(f, "unshare the user namespace", NULL);
 	if (write_maps(proc_self, (const unsigned[]){ids->uid, ids->host_uid},
 		(const unsigned[]){ids->gid, ids->host_gid}, f) == -1)
+		return -1;
+	if (ids->outer && share_watches(proc_self, f) == -1)
 		return -1;
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == -1)
 		return fault_at(f, "not dumpable", NULL);

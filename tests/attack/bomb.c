@@ -190,6 +190,16 @@ watches(void)
 }
 
 static void
+watchers(void)
+{
+	long n = 0;
+
+	while (n < COUNT_MAX && inotify_init() != -1)
+		n++;
+	hold("watchers", n);
+}
+
+static void
 terminals(void)
 {
 	long n = 0;
@@ -315,6 +325,7 @@ static const struct {
     {"output", output},
     {"cpu", cpu},
     {"watches", watches},
+    {"watchers", watchers},
     {"terminals", terminals},
     {"pipes", pipes},
     {"sockets", sockets},

@@ -122,6 +122,23 @@ def test_what_the_kernel_keeps_for_it_is_its_memory(cage, bomb):
     assert status == 125 and r["verdict"] == "oom", r
 
 
+def test_watchers(cage):
+    """A user has 128 of them, and without root all are one user."""
+    bombs = [subprocess.Popen(
+        cage.words("--json", "--", "/attack/bomb", "watchers", "2"),
+        env=cage.skep.env, stdout=subprocess.PIPE, text=True)
+        for _ in range(2)]
+    time.sleep(1)
+    r = cage.sh("/attack/bomb watchers")
+    host = subprocess.run([*cage.prefix, cage.folder / "bomb", "watchers"],
+                          text=True, capture_output=True)
+    for p in bombs:
+        assert p.wait(20) == 0
+        p.stdout.close()
+    assert int(r.stdout.split()[1]) >= 8, r
+    assert int(host.stdout.split()[1]) >= 8, host
+
+
 def test_terminals(cage):
     """The host has a few thousand in all, and others want some."""
     status, r = judge(cage, bomb="terminals")
