@@ -311,6 +311,7 @@ static const char *const then_names[] = {
     [MOCK_CLOSE] = "close",
     [MOCK_STALL] = "stall",
     [MOCK_GARBAGE] = "garbage",
+    [MOCK_GOAWAY] = "goaway",
     NULL,
 };
 
@@ -339,7 +340,7 @@ static const struct field fault_fields[] = {
     {"then", FIELD_CHOICE, FAULT(then), .names = then_names,
 	.doc =
 	    "how the answer breaks off; garbage over HTTP/2 breaks the whole "
-	    "connection"},
+	    "connection; goaway lets answers end, and then the connection"},
     {"bytes_per_second", FIELD_INT, FAULT(bytes_per_second), .max = 1e9,
 	.doc = "the body's speed"},
     {.name = NULL},

@@ -67,7 +67,8 @@ enum mock_then {
 	MOCK_RESET,
 	MOCK_CLOSE,
 	MOCK_STALL,
-	MOCK_GARBAGE
+	MOCK_GARBAGE,
+	MOCK_GOAWAY
 };
 
 struct mock_fault {

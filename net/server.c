@@ -237,6 +237,16 @@ server_answer(
 	server_end(x);
 }
 
+void
+server_goaway(struct exchange *x)
+{
+	CHECK_OBJ(x, EXCHANGE_MAGIC);
+	if (exchange_is_http2(x))
+		x->conn->protocol->drain(x->conn);
+	else
+		x->after = AFTER_CLOSE;
+}
+
 static void
 be_rude(struct exchange *x, enum server_after after)
 {

@@ -111,6 +111,12 @@ void server_answer(
     struct exchange *x, int status, const char *content_type, struct span body);
 
 /*
+ * After the answers that are under way the connection is to end: the peer is
+ * told so in order (GOAWAY; Connection: close, if the head is still to come).
+ */
+void server_goaway(struct exchange *x);
+
+/*
  * Rude ends, for a scripted server: reset the connection; close it without
  * an end; write bytes past all framing and close.  All first let out what was
  * written.  On HTTP/2 the first two reset the stream; raw bytes (at most

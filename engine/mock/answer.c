@@ -61,12 +61,14 @@ send_head(struct answer *a)
 static size_t
 end_of(const struct answer *a)
 {
-	int64_t after = fault(a)->after_bytes;
+	int64_t after = a->said_goaway ? -1 : fault(a)->after_bytes;
 
 	if (after >= 0 && (uint64_t)after < a->body.n)
 		return (size_t)after;
 	return a->body.n;
 }
+
+static void go_on(struct answer *a);
 
 static void
 misbehave(struct answer *a)
@@ -83,6 +85,11 @@ misbehave(struct answer *a)
 		break;
 	case MOCK_STALL:
 		return; /* until the peer gives up */
+	case MOCK_GOAWAY:
+		a->said_goaway = 1;
+		server_goaway(a->x);
+		go_on(a);
+		return;
 	default:
 		server_close(a->x);
 	}
@@ -92,7 +99,7 @@ misbehave(struct answer *a)
 static void
 finish(struct answer *a)
 {
-	if (fault(a)->after_bytes >= 0) {
+	if (fault(a)->after_bytes >= 0 && !a->said_goaway) {
 		misbehave(a);
 		return;
 	}
@@ -147,7 +154,8 @@ go_on(struct answer *a)
 {
 	size_t end = end_of(a), to;
 
-	if (!a->head_sent && end == 0 && fault(a)->after_bytes == 0) {
+	if (!a->head_sent && end == 0 && fault(a)->after_bytes == 0 &&
+	    !a->said_goaway) {
 		misbehave(a); /* not even a head */
 		return;
 	}

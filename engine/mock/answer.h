@@ -33,6 +33,7 @@ struct answer {
 	size_t pause_at; /* which pause is next */
 	uint64_t random; /* for jitter */
 	int head_sent;
+	int said_goaway; /* what the fault was to do is done */
 	struct loop_timer timer;
 	/* It is over, one way or the other: give it back. */
 	void (*over)(struct answer *a);

@@ -466,6 +466,33 @@ def test_certificates_that_are_bad_in_one_way(batch, agent, mock, tasks,
         assert said in done.of("a")["error"]["message"]
 
 
+def test_goaway_ends_a_connection_in_order(batch, agent, mock, tasks):
+    """Every fifth answer says it, before its head or behind some bytes."""
+    server = mock(script(
+        say("Last.", when={"input": "*case 0*"}, timing={"first_byte_ms": 40},
+            fault={"after_bytes": 0, "then": "goaway"}),
+        say("Last." * 20, when={"input": "*case 5*"},
+            fault={"after_bytes": 300, "then": "goaway"}),
+        say("Done.", timing={"first_byte_ms": 60})), "--tls")
+    once = agent(server, model={"retry": {"attempts": 1}})
+    done = batch(once, tasks([
+        {"custom_id": f"t{i}", "input": f"case {i % 10}"}
+        for i in range(200)]), "-j", "20")
+    # None is tried again: what was refused had not been looked at.
+    assert set(done.codes().values()) == {"finished"}, done.results
+    assert done.of("t5")["response"]["output_text"] == "Last." * 20
+    stats = server.stats()
+    assert stats["connections"]["accepted"] >= 5
+    assert stats["answers"] == {"200": 200}
+
+
+def test_goaway_over_http1_closes(client):
+    c = client(say("x", fault={"after_bytes": 0, "then": "goaway"}))
+    received, how = raw(c)
+    assert how == "end" and received.endswith(b"0\r\n\r\n")
+    assert b"Connection: close" in received
+
+
 def test_a_stall_lasts_until_the_client_leaves(client, mock):
     server = mock(script(say("x" * 100, fault={
         "after_bytes": 200, "then": "stall"})))
