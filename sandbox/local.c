@@ -236,6 +236,8 @@ zygote_died(struct local_host *h)
 		struct local *l =
 		    local_of(container_of(n, struct sandbox, link));
 
+		if (!l->base.is_begun)
+			continue; /* it waits for a layer, and will hear */
 		error_set(&e, ERROR_SANDBOX_LOST, 0,
 		    "the process that sandboxes are forked from has died");
 		if (l->base.state < SANDBOX_LOST)

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -444,6 +445,32 @@ giving_up_while_it_is_built_passes_it_on(void **state)
 }
 
 static void
+a_zygote_that_dies_while_it_is_built_is_an_error(void **state)
+{
+	struct manifest m = manifest();
+	struct sandbox_spec spec = {.profile = &t.profile,
+	    .manifest = &m,
+	    .layered = 1,
+	    .remembers = 1};
+	struct sandbox *one, *two;
+
+	(void)state;
+	host_sh("for i in $(seq 900); do echo $i > %s/in/f$i; done", sources);
+	one = sandbox_create(t.host, &spec, &st_ops, &t, &t.error);
+	two = sandbox_create(t.host, &spec, &st_ops, &t, &t.error);
+	for (int i = 0; i < 500 && count("part-") == 0; i++)
+		st_for_ms(&t, 1);
+	t.created = 0;
+	kill(t.zygote.pid, SIGKILL);
+	st_until(&t, &t.created);
+	assert_int_equal(t.created, -1);
+	st_for_ms(&t, 20);
+	st_destroy(&t, one);
+	st_destroy(&t, two);
+	assert_null(st_create(&t, NULL));
+}
+
+static void
 destroyed_at_once_leaves_nothing(void **state)
 {
 	struct manifest m = manifest();
@@ -503,6 +530,7 @@ run(const char *as)
 	    T(what_cannot_be_layered_is_plain),
 	    T(a_wrong_manifest_is_an_error_and_leaves_nothing),
 	    T(giving_up_while_it_is_built_passes_it_on),
+	    T(a_zygote_that_dies_while_it_is_built_is_an_error),
 	    T(destroyed_at_once_leaves_nothing),
 	    T(what_others_left_is_cleared_away),
 	};
