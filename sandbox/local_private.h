@@ -36,8 +36,9 @@ struct stock_asked {
 	enum maker_verb verb;
 	enum netns_kind kind;
 	struct local_profile *profile;
-	int netns;                /* that are being looked over, or -1 */
-	struct local_stage stage; /* of a make only its number */
+	int netns;       /* that is being looked over, or -1 */
+	int is_stage;    /* it has one, which is the maker's until it answers */
+	unsigned number; /* of that */
 };
 
 struct local_stock {
@@ -62,7 +63,8 @@ struct local_profile {
 	struct seccomp_program program;
 	int stages_wanted;
 	unsigned stages_n, stages_coming;
-	unsigned groups_n; /* in stock */
+	unsigned stages_back; /* that are being looked over */
+	unsigned groups_n;    /* in stock */
 	/* Junk at first: pages that are not touched cost nothing. */
 	struct cgroup group[STOCK_MAX];
 	struct local_stage stage[STOCK_MAX];

@@ -25,7 +25,10 @@
  * many sandboxes are being made at once nothing is asked for: it would come
  * too late for them and only be in their way.
  *
- * The maker answers in order, so what is under way is a queue.
+ * The maker answers in order, so what is under way is a queue.  A stage that
+ * comes back is given away to it, for whoever closes the last descriptor of a
+ * stage takes it down: files that a sandbox left are freed and the kernel's
+ * RCU is waited for, which must not be the loop's to do.
  */
 
 #define ASKED_AT_ONCE 4 /* of one kind */
@@ -99,13 +102,13 @@ shelve_netns(struct local_stock *s, enum netns_kind kind, int fd)
 
 /* --------------------------------------------------------------- the maker */
 
+/* It will not be answered. */
 static void
 forget(struct local_stock *s, struct stock_asked *q)
 {
-	if (q->verb == MAKE_STAGE)
-		give_number(s, q->stage.number);
+	if (q->is_stage)
+		give_number(s, q->number);
 	close_fd(&q->netns);
-	drop_stage(s, &q->stage);
 }
 
 static void
@@ -122,48 +125,53 @@ give_up_maker(struct local_stock *s)
 	}
 }
 
-/* Takes what q holds; -1 when it could not be asked, and then that is gone. */
+/*
+ * Ask for q, which holds all that is asked about but for the stage.  Takes
+ * both; -1 when it could not be asked, and then they are gone.
+ */
 static int
-ask_maker(struct local_host *h, struct stock_asked *q)
+ask_maker(struct local_host *h, struct stock_asked *q, struct maker_request *r,
+    struct local_stage *g)
 {
 	struct local_stock *s = &h->stock;
-	struct maker_request r = {.verb = (uint8_t)q->verb,
-	    .kind = (uint8_t)q->kind,
-	    .profile = (uint32_t)(q->profile - h->profile),
-	    .number = q->stage.number};
-	int fd[1 + STAGE_FDS];
+	int fd[1 + STAGE_FDS], rc = -1;
 	unsigned nfd = 0;
 
-	if (q->verb == MAKE_STAGE)
-		r.ids = local_ids(h, q->profile, UIDS_OF_SLOTS + r.number);
+	r->verb = (uint8_t)q->verb;
+	r->kind = (uint8_t)q->kind;
+	r->profile = (uint32_t)(q->profile - h->profile);
+	r->number = q->number;
 	if (q->netns != -1) {
 		fd[nfd++] = q->netns;
-		r.parts |= MAKER_NETNS;
+		r->parts |= MAKER_NETNS;
 	}
-	if (is_stage(&q->stage)) {
-		for (int i = 0; i < STAGE_OURS; i++)
-			fd[nfd++] = q->stage.fd[i];
-		r.parts |= MAKER_STAGE;
+	if (g != NULL && is_stage(g)) {
+		for (int i = 0; i < STAGE_FDS && g->fd[i] != -1; i++)
+			fd[nfd++] = g->fd[i];
+		r->parts |= MAKER_STAGE;
 	}
-	if (s->maker == -1 || s->asked_n == STOCK_ASKED_MAX ||
-	    wire_send(s->maker, &r, sizeof r, NULL, 0, fd, nfd) == -1) {
+	if (s->maker != -1 && s->asked_n < STOCK_ASKED_MAX &&
+	    wire_send(s->maker, r, sizeof *r, NULL, 0, fd, nfd) == 0) {
+		s->asked[(s->asked_first + s->asked_n++) % STOCK_ASKED_MAX] =
+		    *q;
+		rc = 0;
+	} else
 		forget(s, q);
-		return -1;
-	}
-	s->asked[(s->asked_first + s->asked_n++) % STOCK_ASKED_MAX] = *q;
-	return 0;
+	for (int i = 0; g != NULL && i < STAGE_FDS; i++)
+		close_fd(&g->fd[i]);
+	return rc;
 }
 
 static int
 ask_for_netns(struct local_host *h, enum netns_kind kind)
 {
+	struct maker_request r = {0};
 	struct stock_asked q = {.verb = MAKE_NETNS,
 	    .kind = kind,
 	    .profile = h->profile,
-	    .netns = -1,
-	    .stage = local_no_stage};
+	    .netns = -1};
 
-	if (ask_maker(h, &q) == -1)
+	if (ask_maker(h, &q, &r, NULL) == -1)
 		return 0;
 	h->stock.coming[kind]++;
 	return 1;
@@ -172,16 +180,16 @@ ask_for_netns(struct local_host *h, enum netns_kind kind)
 static int
 ask_for_stage(struct local_host *h, struct local_profile *p)
 {
-	struct stock_asked q = {.verb = MAKE_STAGE,
-	    .profile = p,
-	    .netns = -1,
-	    .stage = local_no_stage};
-	int number = take_number(&h->stock);
+	const int number = take_number(&h->stock);
+	struct maker_request r = {0};
+	struct stock_asked q = {
+	    .verb = MAKE_STAGE, .profile = p, .netns = -1, .is_stage = 1};
 
 	if (number == -1)
 		return 0;
-	q.stage.number = (unsigned)number;
-	if (ask_maker(h, &q) == -1)
+	q.number = (unsigned)number;
+	r.ids = local_ids(h, p, UIDS_OF_SLOTS + q.number);
+	if (ask_maker(h, &q, &r, NULL) == -1)
 		return 0;
 	p->stages_coming++;
 	return 1;
@@ -229,34 +237,46 @@ came_netns(struct local_stock *s, struct stock_asked *q, int os_errno, int *fd)
 	}
 }
 
+/* A stage, if the descriptors are one: new, or as good as new. */
+static int
+take_in(struct local_stock *s, struct stock_asked *q, int *fd, unsigned nfd)
+{
+	struct local_stage g = {{-1, -1, -1, -1}, q->number};
+
+	if (nfd < STAGE_OURS || nfd > STAGE_FDS)
+		return -1;
+	for (unsigned i = 0; i < nfd; i++) {
+		g.fd[i] = fd[i];
+		fd[i] = -1;
+	}
+	shelve_stage(s, q->profile, &g);
+	return 0;
+}
+
 static void
 came_stage(struct local_stock *s, struct stock_asked *q, int os_errno, int *fd,
     unsigned nfd)
 {
 	q->profile->stages_coming--;
-	if (os_errno != 0 || nfd < STAGE_OURS) {
-		q->profile->stages_wanted = 0;
-		give_number(s, q->stage.number);
+	if (os_errno == 0 && take_in(s, q, fd, nfd) == 0)
 		return;
-	}
-	for (unsigned i = 0; i < nfd && i < STAGE_FDS; i++) {
-		q->stage.fd[i] = fd[i];
-		fd[i] = -1;
-	}
-	shelve_stage(s, q->profile, &q->stage);
+	q->profile->stages_wanted = 0;
+	give_number(s, q->number);
 }
 
 static void
-came_back(struct local_stock *s, struct stock_asked *q, uint32_t clean)
+came_back(struct local_stock *s, struct stock_asked *q, uint32_t clean, int *fd,
+    unsigned nfd)
 {
 	if (q->netns != -1 && (clean & MAKER_NETNS) != 0)
 		shelve_netns(s, q->kind, q->netns);
 	else
 		close_fd(&q->netns);
-	if (is_stage(&q->stage) && (clean & MAKER_STAGE) != 0)
-		shelve_stage(s, q->profile, &q->stage);
-	else
-		drop_stage(s, &q->stage);
+	if (!q->is_stage)
+		return;
+	q->profile->stages_back--;
+	if ((clean & MAKER_STAGE) == 0 || take_in(s, q, fd, nfd) == -1)
+		give_number(s, q->number);
 }
 
 static void
@@ -271,7 +291,7 @@ came(struct local_stock *s, const struct maker_answer *a, int *fd, unsigned nfd)
 	else if (q->verb == MAKE_STAGE)
 		came_stage(s, q, a->os_errno, fd, nfd);
 	else
-		came_back(s, q, a->clean);
+		came_back(s, q, a->clean, fd, nfd);
 	for (unsigned i = 0; i < nfd; i++)
 		close_fd(&fd[i]);
 }
@@ -349,20 +369,26 @@ void
 local_stock_return(struct local_host *h, struct local *l)
 {
 	struct local_stock *s = &h->stock;
+	struct local_profile *p = l->profile;
+	struct local_stage stage = l->stage;
+	struct maker_request r = {0};
 	struct stock_asked q = {.verb = MAKER_CHECK,
-	    .kind = (enum netns_kind)l->profile->box.network,
-	    .profile = l->profile,
+	    .kind = (enum netns_kind)p->box.network,
+	    .profile = p,
 	    .netns = l->netns,
-	    .stage = l->stage};
+	    .is_stage = is_stage(&stage),
+	    .number = stage.number};
 
 	l->netns = -1;
 	l->stage = local_no_stage;
 	if (s->netns_n[q.kind] == s->netns_max)
 		close_fd(&q.netns);
-	if (l->profile->stages_n == s->stages_max)
-		drop_stage(s, &q.stage);
-	if (q.netns != -1 || is_stage(&q.stage))
-		(void)ask_maker(h, &q);
+	if (q.netns == -1 && !q.is_stage)
+		return;
+	if (p->stages_n + p->stages_back >= s->stages_max)
+		r.parts |= MAKER_DISCARD;
+	if (ask_maker(h, &q, &r, &stage) == 0 && q.is_stage)
+		p->stages_back++;
 }
 
 int

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "sandbox/fault.h"
@@ -13,7 +14,17 @@ struct bench {
 	const struct maker_plan *plan;
 	int self;   /* our directory in the zygote's proc */
 	int mounts; /* the zygote's mount namespace */
+	int ipc;    /* an IPC namespace without anything in it */
 };
+
+/* Out of a stage, which would live as long as we are in it. */
+static void
+leave_stage(const struct bench *b)
+{
+	if (setns(b->mounts, CLONE_NEWNS) == -1 ||
+	    setns(b->ipc, CLONE_NEWIPC) == -1)
+		_exit(1);
+}
 
 static unsigned
 make_netns(const struct bench *b, const struct maker_request *r,
@@ -39,32 +50,58 @@ make_stage(const struct bench *b, const struct maker_request *r,
 	/* Stages are copies of what the zygote is in, not of each other. */
 	if (plan.box == NULL || setns(b->mounts, CLONE_NEWNS) == -1 ||
 	    stage_make(&plan, r->number, b->self, fd, &f) == -1) {
+		leave_stage(b);
 		a->os_errno = f.os_errno != 0 ? f.os_errno : EINVAL;
 		return 0;
 	}
 	return fd[STAGE_OURS] == -1 ? STAGE_FDS - 1 : STAGE_FDS;
 }
 
-static void
-check(const struct bench *b, const struct maker_request *r,
-    struct maker_answer *a, const int *fd, unsigned nfd)
+/* How many descriptors of a clean stage go back; they are in fd then. */
+static unsigned
+check_stage(const struct bench *b, const struct maker_request *r,
+    struct maker_answer *a, int *fd, unsigned nfd)
 {
 	const struct box *box = b->plan->box(r->profile);
 
-	const unsigned want =
-	    ((r->parts & MAKER_NETNS) != 0 ? 1u : 0) +
-	    ((r->parts & MAKER_STAGE) != 0 ? STAGE_FDS - 1u : 0);
-
-	if (nfd == 0 || nfd != want) {
-		a->os_errno = EINVAL;
-		return;
-	}
-	if ((r->parts & MAKER_NETNS) != 0 && r->kind < NETNS_KINDS &&
-	    netns_is_clean(b->self, *fd++, (enum netns_kind)r->kind))
-		a->clean |= MAKER_NETNS;
-	if ((r->parts & MAKER_STAGE) != 0 && box != NULL &&
-	    stage_is_clean(box, r->number, fd))
+	if (box != NULL && (r->parts & MAKER_DISCARD) == 0 &&
+	    stage_is_clean(box, r->number, fd)) {
 		a->clean |= MAKER_STAGE;
+		return nfd;
+	}
+	leave_stage(b);
+	return 0;
+}
+
+/* What goes back is at the beginning of fd. */
+static unsigned
+check(const struct bench *b, const struct maker_request *r,
+    struct maker_answer *a, int *fd, unsigned nfd)
+{
+	const unsigned has_netns = (r->parts & MAKER_NETNS) != 0 ? 1 : 0;
+	const unsigned rest = nfd - has_netns;
+	unsigned go = 0;
+
+	if (nfd < has_netns || nfd == 0 ||
+	    ((r->parts & MAKER_STAGE) != 0
+		    ? rest != STAGE_FDS && rest != STAGE_FDS - 1
+		    : rest != 0)) {
+		a->os_errno = EINVAL;
+		return 0;
+	}
+	if (has_netns && r->kind < NETNS_KINDS &&
+	    netns_is_clean(b->self, fd[0], (enum netns_kind)r->kind))
+		a->clean |= MAKER_NETNS;
+	if ((r->parts & MAKER_STAGE) != 0)
+		go = check_stage(b, r, a, fd + has_netns, rest);
+	if (go > 0 && has_netns) {
+		/* Last, as it does not go back. */
+		const int netns = fd[0];
+
+		memmove(fd, fd + 1, go * sizeof *fd);
+		fd[go] = netns;
+	}
+	return go;
 }
 
 /* How many descriptors go back in fd. */
@@ -72,10 +109,8 @@ static unsigned
 serve(const struct bench *b, const struct maker_request *r,
     struct maker_answer *a, int fd[WIRE_FDS_MAX], unsigned nfd)
 {
-	if (r->verb == MAKER_CHECK) {
-		check(b, r, a, fd, nfd);
-		return 0;
-	}
+	if (r->verb == MAKER_CHECK)
+		return check(b, r, a, fd, nfd);
 	if (r->verb == MAKE_NETNS && nfd == 0)
 		return make_netns(b, r, a, fd);
 	if (r->verb == MAKE_STAGE && nfd == 0)
@@ -95,6 +130,10 @@ maker_main(const struct maker_plan *plan)
 	b.self = openat(
 	    plan->mounts->proc, "self", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	b.mounts = openat(b.self, "ns/mnt", O_RDONLY | O_CLOEXEC);
+	/* Not the zygote's: without root we could not go back to that. */
+	b.ipc = unshare(CLONE_NEWIPC) == -1
+		    ? -1
+		    : openat(b.self, "ns/ipc", O_RDONLY | O_CLOEXEC);
 	while (wire_receive(plan->sock, &r, sizeof r, fd, &nfd) == sizeof r) {
 		struct maker_answer a = {.verb = r.verb};
 		unsigned go = serve(&b, &r, &a, fd, nfd);

@@ -8,7 +8,7 @@
  *
  * It serves requests on a SEQPACKET socket in order, one answer each, until
  * that closes.  Descriptors travel with requests and answers and are never
- * kept.
+ * kept; whatever is taken down is taken down here, where nobody waits.
  */
 
 #include <stdint.h>
@@ -22,10 +22,18 @@ struct mounts_zygote;
 enum maker_verb {
 	MAKE_NETNS, /* answered with its descriptor */
 	MAKE_STAGE, /* answered with enum stage_fd's, OURS only if there is */
-	MAKER_CHECK /* comes with those of parts, OURS left out */
+	MAKER_CHECK /* comes with those of parts */
 };
 
-enum maker_parts { MAKER_NETNS = 1, MAKER_STAGE = 2 };
+/*
+ * A stage is given away with its check and comes back with the answer if it is
+ * clean; otherwise it is taken down here.
+ */
+enum maker_parts {
+	MAKER_NETNS = 1,
+	MAKER_STAGE = 2,
+	MAKER_DISCARD = 4 /* the stage, whatever it looks like */
+};
 
 struct maker_request {
 	uint8_t verb;   /* enum maker_verb */

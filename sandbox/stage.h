@@ -73,7 +73,7 @@ int stage_make(const struct stage_plan *plan, unsigned number, int self,
 
 /*
  * Maker: is it as it was made?  Its last sandbox is dead.  Takes /proc off.
- * fd[STAGE_OURS] is not needed.  The caller is in the stage afterwards.
+ * fd[STAGE_OURS] is not looked at.  The caller is in the stage afterwards.
  */
 int stage_is_clean(
     const struct box *box, unsigned number, const int fd[STAGE_FDS]);
