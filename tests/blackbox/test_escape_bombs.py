@@ -197,6 +197,25 @@ def test_a_grandchild_that_keeps_the_pipe_is_not_waited_for(cage):
     assert r.returncode == 0 and result["stdout"] == "done\n"
 
 
+@pytest.mark.root
+@pytest.mark.parametrize("profile", ["delivery", "privileged", "bare"])
+@pytest.mark.parametrize("bomb, verdict", [
+    ("forks", "pids"), ("threads", "pids"), ("memory", "oom"),
+    ("segments", "oom"), ("memory_files", "oom"), ("disk", "disk"),
+    ("inodes", "disk"), ("tmp", "disk"), ("shm", "disk"),
+    ("output", "output"), ("cpu", "timeout"), ("stubborn", "timeout")])
+def test_limits_are_limits_in_every_profile(skep, attack, profile, bomb,
+                                            verdict):
+    cage = Cage(skep, "root", attack("bomb").parent)
+    status, r = judge(cage, "--profile", profile, "--mem", "48M", "--pids",
+                      "40", "--disk", "8M", "--inodes", "300", "--output",
+                      "100K", "--timeout", "2s", "--grace", "100ms", bomb=bomb)
+    assert verdict in r["limits"], r
+    # The first limit that was met may have ended it before this one.
+    assert r["verdict"] in (verdict, "oom", "disk", "timeout"), r
+    assert status != 0 or verdict in ("pids", "disk")
+
+
 @pytest.mark.limit(300)
 @pytest.mark.parametrize("bomb", ["forks", "memory", "cpu", "disk", "output",
                                   "descriptors", "watches", "terminals"])
