@@ -24,7 +24,7 @@
 
 #define OFTEN_MS 4
 #define FIRST_MS 16
-#define SELDOM_MS 256
+#define SELDOM_MS 1024
 
 /* How much is used of all that is limited, and whether of one all is. */
 struct use {
