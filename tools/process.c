@@ -1,5 +1,7 @@
 #include "tools/process.h"
 
+#include <errno.h>
+
 #include "engine/base/check.h"
 #include "engine/base/os.h"
 #include "tools/call.h"
@@ -268,7 +270,10 @@ report_tell_notes(const struct exec_report *r, struct text *out)
 	if (r->exec_errno != 0)
 		text_printf(out, "Note: it was not started: %s\n",
 		    r->error.code != ERROR_NONE ? r->error.text
-						: strerror(r->exec_errno));
+		    : r->exec_errno == EBUSY
+			? "another command runs that must run alone; try "
+			  "again when it has ended"
+			: strerror(r->exec_errno));
 	for (size_t i = 0; i < sizeof notes / sizeof notes[0]; i++)
 		if ((r->limits & 1u << notes[i].verdict) != 0 ||
 		    r->verdict == notes[i].verdict)

@@ -130,6 +130,22 @@ def test_nothing_runs_beside_a_command_with_a_secret(look):
     assert said == "0\n"
 
 
+def test_the_model_is_told_that_one_runs_alone(mock, agent, batch, tasks):
+    slow = {"type": "file", "content": "sleep 1; printenv TOKEN"}
+    manifest = {"entries": {"slow.sh": slow}, "environment": {"TOKEN": {
+        "type": "secret", "value": {"env": "THE_TOKEN"},
+        "commands": ["sh slow.sh"]}}}
+    server = mock(script({"when": {"turn": 0}, "reply": [
+        {"tool": "exec_command", "arguments": {"cmd": "sh slow.sh"}},
+        {"tool": "exec_command", "arguments": {"cmd": "echo beside"}}]},
+        say("${last_output}")))
+    result = batch(agent(server, manifest=manifest),
+                   tasks([{"custom_id": "a", "input": "x"}]), env=ENV).of("a")
+    said = result["response"]["output_text"]
+    assert "another command runs that must run alone" in said
+    assert "beside" not in said
+
+
 def test_a_secret_that_is_not_there_stops_before_anything(
         skep, mock, agent, batch, tasks):
     file = agent(mock(script(say("no"))), manifest=MANIFEST)
