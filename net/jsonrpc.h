@@ -13,10 +13,7 @@
 #include "net/json.h"
 #include "net/json_write.h"
 
-#define JSONRPC_PARSE_ERROR (-32700)
-#define JSONRPC_INVALID_REQUEST (-32600)
 #define JSONRPC_METHOD_NOT_FOUND (-32601)
-#define JSONRPC_INVALID_PARAMS (-32602)
 
 enum jsonrpc_kind {
 	JSONRPC_REQUEST,

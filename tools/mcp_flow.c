@@ -197,8 +197,7 @@ read_methods(struct mcp_flow *f, const struct json_doc *d)
 	f->methods =
 	    (mcp_list_has(d, list, "client_secret_basic") ? METHOD_BASIC : 0) |
 	    (mcp_list_has(d, list, "client_secret_post") ? METHOD_POST : 0) |
-	    (mcp_list_has(d, list, "none") ? METHOD_NONE : 0) |
-	    (mcp_list_has(d, list, "private_key_jwt") ? METHOD_JWT : 0);
+	    (mcp_list_has(d, list, "none") ? METHOD_NONE : 0);
 }
 
 static void

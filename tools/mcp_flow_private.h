@@ -19,12 +19,7 @@ struct http_fetch;
 struct server;
 
 /* How a client shows who it is, or'ed. */
-enum method {
-	METHOD_BASIC = 1,
-	METHOD_POST = 2,
-	METHOD_NONE = 4,
-	METHOD_JWT = 8
-};
+enum method { METHOD_BASIC = 1, METHOD_POST = 2, METHOD_NONE = 4 };
 
 struct mcp_flow {
 	unsigned magic;

@@ -105,7 +105,7 @@ struct mcp_server {
 	const struct mcp_spec *spec;
 	char identity[HASH_TEXT_MAX]; /* of how it is reached */
 	enum mcp_revision revision;   /* once it is known */
-	int has_tools, has_resources, has_prompts;
+	int has_tools;                /* it said so */
 	struct http_origin *origin;
 	struct url url;
 	struct span target;                    /* of its URL */

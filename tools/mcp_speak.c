@@ -107,8 +107,6 @@ learn_offers(struct mcp_server *s, const struct json_doc *d, int result)
 	int all = json_get(d, result, "capabilities");
 
 	s->has_tools = json_get(d, all, "tools") != -1;
-	s->has_resources = json_get(d, all, "resources") != -1;
-	s->has_prompts = json_get(d, all, "prompts") != -1;
 }
 
 /* A greeting is a request of the link's own; the link's timer guards it. */
