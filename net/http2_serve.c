@@ -56,7 +56,12 @@ on_begin_headers(
 	struct server *s = k->conn->server;
 	struct exchange *x;
 
-	if (frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
+	if (frame->headers.cat == NGHTTP2_HCAT_REQUEST && k->is_closing) {
+		/* GOAWAY has not named it: the peer will ask elsewhere, and
+		   must not be answered here as well. */
+		nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE,
+		    frame->hd.stream_id, NGHTTP2_REFUSED_STREAM);
+	} else if (frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
 		x = exchange_new(k->conn);
 		if (x == NULL)
 			return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;

@@ -232,9 +232,10 @@ http2_drain(struct server_connection *c)
 {
 	struct server_h2 *k = c->h2;
 
+	if (k->is_closing)
+		return;
 	k->is_closing = 1;
-	nghttp2_submit_goaway(k->h2.session, NGHTTP2_FLAG_NONE,
-	    nghttp2_session_get_last_proc_stream_id(k->h2.session),
+	nghttp2_submit_goaway(k->h2.session, NGHTTP2_FLAG_NONE, k->last_id,
 	    NGHTTP2_NO_ERROR, NULL, 0);
 	loop_defer(&c->flush);
 }

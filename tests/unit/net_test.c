@@ -256,6 +256,9 @@ echo_request(void *owner, struct exchange *x)
 			e->held[e->nheld++] = x;
 		else if (!e->holds_all)
 			server_answer(x, 503, "text/plain", span_of("full"));
+	} else if (span_is(target, "/goaway")) {
+		server_goaway(x);
+		server_answer(x, 200, "text/plain", span_of("bye"));
 	} else if (span_is(target, "/reset")) {
 		server_reset(x);
 	} else if (span_is(target, "/cut")) {

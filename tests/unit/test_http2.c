@@ -807,6 +807,32 @@ what_crosses_a_refusal_is_ignored(void **state)
 	free(f);
 }
 
+/* Else it would be answered twice: here, and where the peer asks next. */
+static void
+what_comes_behind_a_goaway_is_refused(void **state)
+{
+	static const char leave[] = "\x82\x86\x04\x07/goaway\x01\x01h";
+	static const char get[] = "\x82\x86\x04\x04/not\x01\x01h";
+	struct frames *f = malloc(sizeof *f);
+	struct text got;
+	struct echo ec;
+
+	(void)state;
+	echo_start(&ec, ECHO_H2C, NULL);
+	text_init(&got, MIB);
+	preface(f);
+	frame(f, HEADERS, END_HEADERS | END_STREAM, 1, leave, sizeof leave - 1);
+	/* On its way before the peer can know. */
+	frame(f, HEADERS, END_HEADERS | END_STREAM, 3, get, sizeof get - 1);
+	send_to_server(&ec, f, &got);
+	assert_int_equal(find_frame(&got, GOAWAY, 0), 1); /* the last served */
+	assert_int_equal(find_frame(&got, RST_STREAM, 0), 7);
+	assert_int_equal(ec.requests, 1);
+	text_release(&got);
+	echo_stop(&ec);
+	free(f);
+}
+
 /* libcurl does: it is no flood. */
 static void
 a_client_that_resets_what_is_done_is_served_on(void **state)
@@ -901,6 +927,7 @@ main(void)
 	    TEST(floods_from_a_client_end_its_connection_only),
 	    TEST(a_broken_client_is_told_why_before_the_end),
 	    TEST(what_crosses_a_refusal_is_ignored),
+	    TEST(what_comes_behind_a_goaway_is_refused),
 	    TEST(a_client_that_resets_what_is_done_is_served_on),
 	    TEST(a_client_that_opens_no_window_is_bounded_and_sent_away),
 	};
