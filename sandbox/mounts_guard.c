@@ -93,6 +93,7 @@ look_at(struct guard *g, const char *name)
 			   : fault_at(g->fault, "look at", name);
 	if (!S_ISREG(st.st_mode))
 		return 0;
+	/* Executable or not: an access list can still make it so. */
 	if ((st.st_mode & (S_ISUID | S_ISGID)) != 0)
 		return pin(g, name);
 	caps = has_capabilities(name);

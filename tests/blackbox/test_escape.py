@@ -360,6 +360,27 @@ def test_what_runs_with_other_rights_cannot_be_rewritten(
         assert (folder / name).read_bytes() == content, name
 
 
+def test_an_access_list_does_not_arm_a_setuid_file(cage, place):
+    """It changes who may execute, and leaves S_ISUID as it is."""
+    control = place / "control"
+    control.write_bytes(b"program")
+    control.chmod(0o4644)
+    r = subprocess.run([cage.folder / "reach", "allow_by_list", control],
+                       text=True, capture_output=True)
+    assert r.stdout == "answered\n", "the control"
+    assert control.stat().st_mode & 0o7777 == 0o4775, "the control"
+    folder = workspace(cage, place)
+    (folder / "suid").write_bytes(b"program")
+    if cage.who == "uid1000":
+        os.chown(folder / "suid", 1000, 1000)
+    (folder / "suid").chmod(0o4644)
+    r = cage.sh("/attack/reach allow_by_list suid; echo y > mine; "
+                "/attack/reach allow_by_list mine", "--workspace", folder)
+    assert r.stdout.split("\n")[0].startswith("failed"), r
+    assert r.stdout.split("\n")[1] == "answered", r
+    assert (folder / "suid").stat().st_mode & 0o7777 == 0o4644
+
+
 def test_a_folder_too_deep_to_be_looked_through_is_refused(cage, place):
     folder = workspace(cage, place)
     here = os.getcwd()
