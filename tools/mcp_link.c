@@ -281,10 +281,40 @@ end_requests(struct mcp_link *l)
 	}
 }
 
+/*
+ * A server of an older revision may end when it is asked what it does not
+ * know.  It is started again, and greeted as it is used to.
+ */
+static int
+begin_without_probe(struct mcp_link *l)
+{
+	struct list_node *n, *next;
+
+	if (!l->probing || l->exec == NULL || l->state != LINK_GREETING)
+		return 0;
+	l->probing = 0;
+	l->server->is_shy = 1;
+	for (n = list_first(&l->requests); n != NULL; n = next) {
+		struct mcp_request *q =
+		    container_of(n, struct mcp_request, node);
+
+		next = list_next(&l->requests, n);
+		if (q->is_greeting)
+			request_free(q);
+	}
+	l->transport->stop(l);
+	loop_timer_stop(&l->timer);
+	l->state = LINK_IDLE;
+	loop_defer(&l->go);
+	return 1;
+}
+
 void
 link_down(struct mcp_link *l, const struct error *e)
 {
 	CHECK_OBJ(l, MCP_LINK_MAGIC);
+	if (begin_without_probe(l))
+		return;
 	if (l->state == LINK_CLOSING) {
 		loop_timer_start(&l->timer, 0); /* it need not be polite */
 		return;

@@ -106,6 +106,7 @@ struct mcp_server {
 	char identity[HASH_TEXT_MAX]; /* of how it is reached */
 	enum mcp_revision revision;   /* once it is known */
 	int has_tools;                /* it said so */
+	int is_shy; /* the probe was too much for it: greet it at once */
 	struct http_origin *origin;
 	struct url url;
 	struct span target;                    /* of its URL */
@@ -181,6 +182,7 @@ struct mcp_link {
 	struct loop_deferred go; /* to be called from the loop */
 	struct error error;      /* why it is DOWN */
 	int asked_again;         /* discover was repeated already */
+	int probing;             /* discover is on its way */
 
 	/* stdio */
 	struct sandbox *sandbox;

@@ -227,6 +227,7 @@ discovered(struct mcp_request *q, const struct mcp_answer *a, void *owner)
 	struct mcp_link *l = owner;
 
 	(void)q;
+	l->probing = 0;
 	if (a->error == NULL &&
 	    offers_latest(
 		a->doc, json_get(a->doc, a->result, "supportedVersions"))) {
@@ -254,6 +255,7 @@ discover(struct mcp_link *l)
 
 	if (q == NULL)
 		return;
+	l->probing = 1;
 	q->owner = l;
 	q->revision = MCP_LATEST;
 	/* Who does not know the question may say nothing at all. */
@@ -266,7 +268,7 @@ void
 mcp_greet(struct mcp_link *l)
 {
 	l->asked_again = 0;
-	if (l->revision == MCP_UNKNOWN)
+	if (l->revision == MCP_UNKNOWN && !l->server->is_shy)
 		discover(l);
 	else
 		initialize(l);

@@ -150,6 +150,8 @@ def handle(request):
         call(request)
     elif method == "server/discover" and MANNER == "silent-probe":
         pass
+    elif method == "server/discover" and MANNER == "shy-probe":
+        os._exit(1)
     else:
         refuse(request, -32601, "no such method")
 

@@ -69,8 +69,9 @@ def test_a_server_of_each_kind_answers(ask, peer):
     assert told == ["from the old", "from the new"]
 
 
-def test_a_server_that_does_not_know_the_probe_is_greeted(ask, peer):
-    assert ask({"s": peer("silent-probe", connect_seconds=2)},
+@pytest.mark.parametrize("manner", ["silent-probe", "shy-probe"])
+def test_a_server_that_does_not_know_the_probe_is_greeted(ask, peer, manner):
+    assert ask({"s": peer(manner, connect_seconds=2)},
                ("s__say", {"text": "hello"})) == ["hello"]
 
 
