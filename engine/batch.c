@@ -199,6 +199,7 @@ settle_found(struct batch *b, const struct store_found *found)
 
 	if (is_there) {
 		b->counts.skipped++;
+		b->counts.skipped_bad += found->state != RUN_FINISHED;
 		return;
 	}
 	count_end(b, found->state);

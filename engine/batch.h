@@ -41,8 +41,9 @@ struct batch_settings {
 
 /* What a batch has come to; for progress, account and exit status. */
 struct batch_counts {
-	uint64_t tasks;   /* read so far */
-	uint64_t skipped; /* whose result was there already */
+	uint64_t tasks;       /* read so far */
+	uint64_t skipped;     /* whose result was there already */
+	uint64_t skipped_bad; /* of these, those that had not finished */
 	uint64_t finished, failed, cancelled; /* in this batch */
 	uint64_t found;     /* of these, those that had ended before */
 	uint64_t delivered; /* lines written */

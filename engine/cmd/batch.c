@@ -79,7 +79,13 @@ status_of(struct cli *cli, const struct batch *b, struct progress *p)
 		    "all %llu results are there already; nothing was left to "
 		    "do",
 		    (unsigned long long)c->skipped);
-	return c->failed + c->cancelled > 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+	if (c->skipped_bad > 0)
+		cli_note(cli,
+		    "%llu of the results that were there are of runs that "
+		    "failed; another --state tries them anew",
+		    (unsigned long long)c->skipped_bad);
+	return c->failed + c->cancelled + c->skipped_bad > 0 ? EXIT_FAILURE
+							     : EXIT_SUCCESS;
 }
 
 static int
@@ -146,9 +152,13 @@ const struct command cmd_batch = {
 	"The same batch on the same state directory does only what is "
 	"missing, also after kill -9.  The first INT or TERM finishes the "
 	"steps that are running, the second stops at once.\n\n"
+	"A run that failed or was cancelled has its result as well and is not "
+	"missing: to have such tasks tried anew, give them to a batch with "
+	"another --state.\n\n"
 	"-v ends with what it took: turns, memory, and for each model's "
 	"server requests, refusals, connections and handshakes.\n\n"
-	"Ends with 0 when all runs finished, 1 when one failed.",
+	"Ends with 0 when the runs of all tasks finished, now or before, and "
+	"with 1 when one failed.",
     .options = options_batch,
     .operands_min = 2,
     .operands_max = 2,

@@ -72,6 +72,19 @@ def test_what_is_there_is_not_done_again(skep, model, agent, tasks):
     assert len(by_id(lines(out.read_text()))) == 7
 
 
+def test_what_failed_before_still_counts(skep, model, agent, tasks):
+    model.answer = lambda turn, request: 400
+    words = ("batch", agent(model.url), tasks(some(2)), "-o", "out.jsonl")
+    assert skep.run(*words).status == 1
+    asked = len(model.requests)
+    again = skep.run(*words)
+    assert again.status == 1
+    assert len(model.requests) == asked
+    assert "0 done, 0 failed, 2 skipped" in again.err
+    assert "2 of the results that were there are of runs that failed" \
+        in again.err
+
+
 def test_a_new_output_gets_old_results_without_new_runs(
         skep, model, agent, tasks):
     words = ("batch", agent(model.url), tasks(some(3)))
