@@ -69,6 +69,33 @@ bad(struct json_doc *d, int v, struct error *e, const char *what)
 }
 
 static int
+names_type(const struct json_doc *d, int v)
+{
+	static const char *const names[] = {"object", "array", "string",
+	    "number", "integer", "boolean", "null"};
+
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		if (json_is(d, v, names[i]))
+			return 1;
+	return 0;
+}
+
+/* The value of "type": a name or a list of names. */
+static int
+check_type_names(struct json_doc *d, int v, struct error *e)
+{
+	int is_list = json_type(d, v) == JSON_ARRAY;
+
+	for (int t = is_list ? json_first(d, v) : v; t != -1;
+	     t = is_list ? json_next(d, v, t) : -1)
+		if (!names_type(d, t))
+			return bad(d, t, e,
+			    "a type is object, array, string, number, "
+			    "integer, boolean or null");
+	return 0;
+}
+
+static int
 check_word(struct json_doc *d, int root, int key, size_t word, struct error *e)
 {
 	int v = json_value(d, key);
@@ -76,6 +103,8 @@ check_word(struct json_doc *d, int root, int key, size_t word, struct error *e)
 	if (words[word].type != JSON_NONE &&
 	    json_type(d, v) != words[word].type)
 		return bad(d, v, e, "not a value that this keyword takes");
+	if (strcmp(words[word].word, "type") == 0)
+		return check_type_names(d, v, e);
 	if (strcmp(words[word].word, "$ref") == 0 &&
 	    schema_target(d, root, v) == -1)
 		return bad(

@@ -133,6 +133,12 @@ a_schema_that_cannot_be_enforced_is_refused(void **state)
 	    {"{\"not\":{}}", "not: this schema keyword is not supported"},
 	    {"{\"properties\":{\"a\":{\"oneOf\":[]}}}",
 		"properties.a.oneOf: this schema keyword is not supported"},
+	    {"{\"items\":{\"type\":\"objekt\"}}",
+		"items.type: a type is object, array, string, number, "
+		"integer, boolean or null"},
+	    {"{\"type\":[\"null\",7]}",
+		"type[1]: a type is object, array, string, number, "
+		"integer, boolean or null"},
 	    {"{\"items\":[{}]}", "items: a schema is an object, true or false"},
 	    {"{\"properties\":[]}",
 		"properties: not a value that this keyword takes"},
