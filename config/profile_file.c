@@ -79,7 +79,8 @@ read_profile(
 	    check_user(r, v, p) == -1)
 		return -1;
 	if (extends != -1 && profile_check_narrower(p, parent, &e) == -1)
-		return table_complain(r, extends, "%s", e.text);
+		return table_complain(r, extends,
+		    "%s; without \"extends\" it stands for itself", e.text);
 	if (p->name == NULL && (p->name = name_of(r, v)) == NULL)
 		return table_complain(r, v, "out of memory");
 	if (table_digest(&profile_table, p, digest) == -1)

@@ -230,8 +230,10 @@ skill_folder_check(struct arena *arena, const char *path, struct complaints *c)
 	}
 	text_init(&t, SKILL_FILE_MAX);
 	if (read_regular(fd, SKILL_FILE, &t) == -1)
-		complain(c, ERROR_SYNTAX, file, 0, 0,
-		    "this is no file of at most 1 MiB that can be read");
+		complain(c, ERROR_SYNTAX, file, 0, 0, "%s",
+		    skill_folder_is_one(path)
+			? "this is no file of at most 1 MiB that can be read"
+			: "is not there; every skill has one");
 	else
 		skill_check(text_span(&t), last_name(arena, path), file, c);
 	text_release(&t);

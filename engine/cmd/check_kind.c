@@ -3,6 +3,7 @@
  * members that only one kind has; else it is plain JSON.
  */
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -123,6 +124,24 @@ begins_with_task(const char *path)
 	return is_task;
 }
 
+/* A folder is a skill's or an agent's. */
+static enum kind
+kind_of_folder(struct arena *arena, const char *path, struct complaints *c)
+{
+	const char *file = arena_printf(arena, "%s/agent.json", path);
+	struct stat st;
+
+	if (skill_folder_is_one(path))
+		return KIND_SKILL;
+	if (file != NULL && stat(file, &st) == -1 && errno == ENOENT) {
+		complain(c, ERROR_NO_INPUT, file, 0, 0,
+		    "is not there, and no " SKILL_FILE " either; give the "
+		    "folder of an agent or of a skill, or the files in it");
+		return KIND_UNKNOWN;
+	}
+	return KIND_AGENT;
+}
+
 enum kind
 kind_of_file(struct arena *arena, const char *path, struct complaints *c)
 {
@@ -135,7 +154,7 @@ kind_of_file(struct arena *arena, const char *path, struct complaints *c)
 	if (stat(path, &st) == -1)
 		st.st_mode = 0;
 	if (S_ISDIR(st.st_mode))
-		return skill_folder_is_one(path) ? KIND_SKILL : KIND_AGENT;
+		return kind_of_folder(arena, path, c);
 	if (span_has_suffix(span_of(path), span_of("/" SKILL_FILE)))
 		return KIND_SKILL;
 	if (S_ISREG(st.st_mode) && begins_with_task(path))

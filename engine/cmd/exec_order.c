@@ -114,7 +114,10 @@ read_profile(struct cli *cli, struct exec_order *o, int *status)
 					 : NETWORK_NONE;
 	if (strcmp(from->name, "bare") != 0 &&
 	    profile_check_narrower(&o->profile, from, &e) == -1)
-		return USAGE("%s", e.text);
+		return USAGE(
+		    "%s; take --profile privileged or bare, or a file of "
+		    "your own",
+		    e.text);
 	return read_rootfs(cli, o, status);
 }
 

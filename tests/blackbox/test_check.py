@@ -59,7 +59,7 @@ def test_a_folder_means_its_agent_json(skep):
     (skep.home / "who/agent.json").unlink()
     done = skep.run("check", "who")
     assert done.status == 66
-    assert "who/agent.json" in done.err
+    assert done.err.startswith("who/agent.json: is not there, and no SKILL.md")
 
 
 def test_standard_input(skep):
@@ -362,6 +362,8 @@ def test_what_a_profile_widens_is_named(skep):
         done = check(skep, "p.json", {"extends": "draft"} | members)
         assert done.status == 65
         assert says in done.err
+        assert 'without "extends" it stands for itself' in done.err
+        assert check(skep, "p.json", members).status == 0
 
 
 def test_built_in_profiles_have_an_effective_form(skep):

@@ -229,6 +229,9 @@ def test_check_takes_a_folder_of_a_skill(skep):
                  "fifo: neither a file nor a folder"]:
         assert line in done.err, done.err
 
+    done = skep.run("check", "--kind", "skill", home)
+    assert done.status == 65 and "SKILL.md: is not there" in done.err
+
     (home / "pipe").mkdir()
     os.mkfifo(home / "pipe" / "SKILL.md")
     done = skep.run("check", home / "pipe", timeout=10)
