@@ -248,7 +248,8 @@ serve(struct init *in)
 	sigemptyset(&none);
 	for (;;) {
 		int ms = init_next_look_ms(in);
-		struct timespec next = {.tv_nsec = ms * 1000000L};
+		struct timespec next = {
+		    .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L};
 		int ready = ppoll(&p, 1, ms == -1 ? NULL : &next, &none);
 
 		if (child_died) {

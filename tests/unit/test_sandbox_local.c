@@ -314,6 +314,26 @@ control_c_interrupts_the_foreground(void **state)
 	st_destroy(&t, sb);
 }
 
+/* Pid 1 looks ever more seldom while nothing changes, and still listens. */
+static void
+a_command_that_is_quiet_for_long_can_be_ended(void **state)
+{
+	const char *argv[] = {"sleep", "1000", NULL};
+	struct exec_spec spec = {.argv = argv};
+	struct sandbox *sb = st_create(&t, NULL);
+	struct exec *x = exec_start(sb, &spec, &st_exec_ops, &t, &t.error);
+
+	(void)state;
+	assert_non_null(x);
+	st_for_ms(&t, 3000);
+	t.ended = 0;
+	exec_signal(x, SIGUSR1);
+	st_until(&t, &t.ended);
+	assert_int_equal(t.report.signal, SIGUSR1);
+	assert_int_equal(st_put(&t, sb, "a", "b"), 0);
+	st_destroy(&t, sb);
+}
+
 static void
 sixty_four_commands_run_at_once(void **state)
 {
@@ -995,6 +1015,7 @@ run_all(void)
 	    T(stdin_reaches_the_command),
 	    T(a_terminal_is_one),
 	    T(control_c_interrupts_the_foreground),
+	    T(a_command_that_is_quiet_for_long_can_be_ended),
 	    T(sixty_four_commands_run_at_once),
 	    T(a_deadline_holds_whatever_the_command_does),
 	    T(a_deadline_holds_when_pid_1_is_stopped),
