@@ -267,6 +267,13 @@ is_dots(const char *name)
 	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
 }
 
+static long
+read_entries(struct init *in, int dir)
+{
+	return syscall(SYS_getdents64, dir, in->entries, sizeof in->entries);
+}
+
+/* As many entries as one message holds; most folders need one in all. */
 static int
 list(struct init *in, const struct init_file *m, char *out,
     struct init_file_reply *r)
@@ -274,26 +281,28 @@ list(struct init *in, const struct init_file *m, char *out,
 	int dir = openat(
 	    walk_dir(&walk), walk.name, O_RDONLY | O_DIRECTORY | OPEN_FLAGS);
 	size_t used = 0;
-	long got = -1;
+	long got = -1, at = 0;
 
 	if (dir == -1)
 		return -1;
-	if (m->offset == 0 || lseek(dir, (off_t)m->offset, SEEK_SET) != -1)
-		got = syscall(
-		    SYS_getdents64, dir, in->entries, sizeof in->entries);
 	r->next = m->offset;
-	for (long at = 0; at < got;) {
+	if (m->offset == 0 || lseek(dir, (off_t)m->offset, SEEK_SET) != -1)
+		got = read_entries(in, dir);
+	while (got > 0 &&
+	       used + sizeof(struct init_entry) + 256 <= SANDBOX_SLICE) {
 		const struct dirent64 *d = (const void *)(in->entries + at);
 
-		if (used + sizeof(struct init_entry) + 256 > SANDBOX_SLICE)
-			break;
 		at += d->d_reclen;
 		r->next = (uint64_t)d->d_off;
 		if (!is_dots(d->d_name))
 			used += add_entry(dir, d->d_name, out + used);
+		if (at == got) {
+			got = read_entries(in, dir);
+			at = 0;
+		}
 	}
 	close(dir);
-	if (got == -1)
+	if (got == -1 && used == 0)
 		return -1;
 	r->n = (uint32_t)used;
 	if (got == 0)
