@@ -121,7 +121,7 @@ def test_the_suite_is_content(mcp_packages, skep, place, scenario, revision):
     words = [new_node(mcp_packages), mcp_packages / "node_modules"
              / "@modelcontextprotocol/conformance/dist/index.js", "client",
              "--command", REPO / "tests/blackbox/mcp_conformance.py",
-             "--scenario", scenario]
+             "--scenario", scenario, "--timeout", "150000"]
     if revision:
         words += ["--spec-version", revision]
     done = subprocess.run(
