@@ -17,9 +17,11 @@
 #include "net/json_write.h"
 #include "net/server.h"
 #include "net/tls.h"
+#include "net/utf8.h"
 
 #define ANSWERS_MAX 65536 /* on their way at once */
 #define STATUS_MAX 1000
+#define SHOWN 60 /* bytes of a text that no rule matches */
 
 struct mock {
 	struct loop *loop;
@@ -126,6 +128,39 @@ field(const void *owner, const char *name)
 	return exchange_field(owner, name);
 }
 
+/* One end of a text, on one line. */
+static void
+add_shown(struct text *t, const char *name, struct span s, int is_end)
+{
+	size_t n = s.n < SHOWN ? s.n : SHOWN;
+	size_t from = is_end ? s.n - n : 0;
+	const char *cut = s.n > n ? "..." : "";
+
+	text_printf(t, ", %s \"%s", name, is_end ? cut : "");
+	for (size_t at = from, bytes; at < from + n; at += bytes) {
+		uint32_t c = utf8_at(s, at, &bytes);
+
+		utf8_add(t, c < 0x20 || c == 0x7f ? ' ' : c);
+	}
+	text_printf(t, "%s\"", is_end ? "" : cut);
+}
+
+/* For who writes the script: what its rules could have matched. */
+static void
+say_unmatched(struct mock *m, struct answer *a, const struct mock_ask *ask)
+{
+	struct text t;
+
+	text_init(&t, 2048);
+	text_printf(&t, "no rule of the script matches this request: turn %lld",
+	    (long long)ask->turn);
+	add_shown(&t, "model", ask->model, 0);
+	add_shown(&t, "input", text_span(&ask->input), 0);
+	add_shown(&t, "last_output", text_span(&ask->last_output), 1);
+	say_error(m, a, ask, 404, t.p);
+	text_release(&t);
+}
+
 static void
 answer_ask(struct mock *m, struct answer *a, struct mock_ask *ask)
 {
@@ -145,8 +180,7 @@ answer_ask(struct mock *m, struct answer *a, struct mock_ask *ask)
 	}
 	rule = mock_rule_find(m->script, ask);
 	if (rule == NULL) {
-		say_error(m, a, ask, 404,
-		    "no rule of the script matches this request");
+		say_unmatched(m, a, ask);
 		return;
 	}
 	if (mock_rule_fill(rule, ask, &parts, &e) == -1) {

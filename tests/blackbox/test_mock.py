@@ -103,9 +103,14 @@ def test_all_members_of_when_must_hold(client):
 
 
 def test_no_rule_is_a_404_that_says_so(client):
-    status, body = client(say("x", when={"input": "x"})).ask("y")
+    status, body = client(say("x", when={"input": "x"})).ask(
+        "y\n" + 30 * "\u20ac", model="big")
     assert status == 404
-    assert "no rule" in body["error"]["message"]
+    message = body["error"]["message"]
+    assert message.startswith(
+        'no rule of the script matches this request: turn 0, model "big", '
+        'input "y \u20ac')
+    assert message.endswith('..."' + ', last_output ""')
 
 
 def test_turns_are_counted_in_the_request(client):
