@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "config/profile.h"
 #include "engine/base/check.h"
 #include "engine/errand.h"
 #include "engine/role.h"
@@ -89,7 +90,7 @@ int
 errand_collect_outputs(struct run *run, struct error *e)
 {
 	struct errand *er = run_owner(run);
-	struct outputs_limits limits = {0, 0};
+	struct outputs_limits limits;
 	const char *dir;
 
 	errand_clock_run(er);
@@ -98,6 +99,7 @@ errand_collect_outputs(struct run *run, struct error *e)
 	dir = errand_outputs_dir(er, e);
 	if (dir == NULL)
 		return -1;
+	outputs_limits_of(&er->profile->limits, errand_outputs(er), &limits);
 	er->outputs = outputs_start(er->supplies->loop, er->sandbox,
 	    errand_outputs(er), dir, &limits, &er->keep, collected, er, e);
 	if (er->outputs != NULL)

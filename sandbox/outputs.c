@@ -7,12 +7,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "config/profile.h"
 #include "engine/base/check.h"
 #include "engine/base/limits.h"
 #include "engine/base/loop.h"
 #include "engine/base/os.h"
 #include "engine/base/pool.h"
 #include "sandbox/outputs_private.h"
+
+#define HEAD_BYTES 4096        /* of a member of an archive, at most about */
+#define SIZE_SANE (1ULL << 50) /* more is no limit */
 
 /*
  * Theory of operation
@@ -64,6 +68,49 @@ outputs_fail(struct outputs *o, enum error_code code, int os_errno,
 	    &o->error, code, os_errno, "output %s: %s", path, what);
 }
 
+/* Is it about the name, which a run chose, and not about the disk? */
+static int
+is_about_names(int os_errno)
+{
+	switch (os_errno) {
+	case EEXIST:
+	case ENOTEMPTY:
+	case EISDIR:
+	case ENOTDIR:
+	case ELOOP:
+	case ENAMETOOLONG:
+	case EINVAL:
+	case EILSEQ:
+	case EMLINK:
+	case EFBIG:
+		return 1;
+	default:
+		return 0;
+	}
+}
+
+/* Our own call failed for the copy of path; -1. */
+static int
+fail_outside(
+    struct outputs *o, enum error_code code, int os_errno, const char *path)
+{
+	return outputs_fail(o,
+	    is_about_names(os_errno) ? ERROR_OUTPUT_MISSING : code, os_errno,
+	    "write", path);
+}
+
+void
+outputs_fail_inside(struct outputs *o, const struct error *e)
+{
+	if (o->failed)
+		return;
+	o->failed = 1;
+	o->error = *e;
+	/* Its disk, its paths: nothing of ours is broken. */
+	if (e->code == ERROR_IO || e->code == ERROR_CANNOT_CREATE)
+		o->error.code = ERROR_OUTPUT_MISSING;
+}
+
 /* The verb that ended; -1 when it failed, and then so have we. */
 static int
 landed(struct outputs *o, struct file_op *op, const struct file_result *r)
@@ -77,8 +124,7 @@ landed(struct outputs *o, struct file_op *op, const struct file_result *r)
 	loop_defer(&o->next);
 	if (r->error == NULL || o->failed)
 		return o->failed ? -1 : 0;
-	o->failed = 1;
-	o->error = *r->error;
+	outputs_fail_inside(o, r->error);
 	return -1;
 }
 
@@ -190,7 +236,7 @@ finish_file(struct outputs *o)
 	if (fchmod(part, (o->mode & 0111) != 0 ? 0755 : 0644) == -1 ||
 	    os->close(part) == -1 ||
 	    renameat(o->folder, PART_NAME, o->folder, name) == -1)
-		return outputs_fail(o, ERROR_IO, errno, "write", o->now->path);
+		return fail_outside(o, ERROR_IO, errno, o->now->path);
 	close_copy(o);
 	if (add_file(o) == -1)
 		return -1;
@@ -212,8 +258,8 @@ outputs_start_copy(struct outputs *o)
 		    O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
 		    0600);
 	if (o->part == -1)
-		return outputs_fail(
-		    o, ERROR_CANNOT_CREATE, errno, "write", o->now->path);
+		return fail_outside(
+		    o, ERROR_CANNOT_CREATE, errno, o->now->path);
 	o->asked = o->written = 0;
 	o->at_end = 0;
 	hash_init(&o->hash);
@@ -233,8 +279,7 @@ outputs_add(struct outputs *o, struct span s)
 		ssize_t n = os->write(o->part, s.p, s.n);
 
 		if (n == -1 && errno != EINTR)
-			return outputs_fail(
-			    o, ERROR_IO, errno, "write", o->now->path);
+			return fail_outside(o, ERROR_IO, errno, o->now->path);
 		if (n > 0)
 			s = span_slice(s, (size_t)n, s.n);
 	}
@@ -293,6 +338,10 @@ list_came(struct file_op *op, const struct file_result *r, void *owner)
 		if (!is_component(entry.name))
 			outputs_fail(o, ERROR_SANDBOX_LOST, 0,
 			    "the sandbox names what cannot be a file",
+			    o->now->path);
+		else if (span_is(entry.name, PART_NAME))
+			outputs_fail(o, ERROR_OUTPUT_MISSING, 0,
+			    "it holds a " PART_NAME ", which is our name",
 			    o->now->path);
 		else if (entry.stat.kind == FILE_REGULAR)
 			outputs_push(o, PLACE_FILE, o->now->path, entry.name);
@@ -408,6 +457,26 @@ run(struct loop_deferred *d)
 }
 
 /* -------------------------------------------------------------------- start */
+
+void
+outputs_limits_of(const struct profile_limits *profile,
+    const char *const *paths, struct outputs_limits *limits)
+{
+	/* A layer below, and as much again on top of it. */
+	const uint64_t whole = 2 * profile->disk_bytes;
+	const uint64_t heads = profile->disk_inodes * HEAD_BYTES;
+	uint64_t bytes = 0;
+
+	*limits = (struct outputs_limits){0};
+	if (profile->disk_bytes == 0 || profile->disk_bytes > SIZE_SANE)
+		return;
+	for (; *paths != NULL; paths++) {
+		bytes += whole;
+		if (span_has_prefix(span_of(*paths), span_of(OUTPUTS_ARCHIVE)))
+			bytes += heads;
+	}
+	limits->bytes_max = bytes;
+}
 
 static int
 make_folders(const char *dir, struct error *e)

@@ -23,8 +23,9 @@
 #include "engine/base/list.h"
 
 struct loop;
-struct sandbox;
 struct outputs;
+struct profile_limits;
+struct sandbox;
 
 #define OUTPUTS_ARCHIVE "/tar/"
 
@@ -42,8 +43,16 @@ struct outputs_limits {
 };
 
 /*
- * error == NULL, or OUTPUT_MISSING (a declared path does not exist), TOO_BIG,
- * IO, SANDBOX_LOST.  files has what was collected before that.  The outputs
+ * What a workspace within its profile's limits on disk can hold at most: hard
+ * links and holes would fill ours with what is nothing in the sandbox.
+ */
+void outputs_limits_of(const struct profile_limits *profile,
+    const char *const *paths, struct outputs_limits *limits);
+
+/*
+ * error == NULL, or OUTPUT_MISSING (a declared path does not exist, or a run
+ * made what cannot be read or named outside), TOO_BIG, SANDBOX_LOST; IO and
+ * CANNOT_CREATE are about the folder outside, never about what a run did.  files has what was collected before that.  The outputs
  * object ends when done returns.
  */
 typedef void outputs_done_fn(

@@ -34,10 +34,8 @@ archive_ended(const struct error *error, unsigned torn, void *owner)
 	if (error != NULL && error->code == ERROR_NOT_FOUND)
 		outputs_fail(o, ERROR_OUTPUT_MISSING, 0,
 		    "the run did not make it, or no folder", o->now->source);
-	else if (error != NULL) {
-		o->failed = 1;
-		o->error = *error;
-	}
+	else if (error != NULL)
+		outputs_fail_inside(o, error);
 	loop_defer(&o->next);
 }
 

@@ -54,6 +54,12 @@ struct outputs {
 int outputs_fail(struct outputs *o, enum error_code code, int os_errno,
     const char *what, const char *path);
 
+/*
+ * A verb failed in the sandbox.  That concerns the run alone: IO and its like
+ * become OUTPUT_MISSING, as they would stop the engine.
+ */
+void outputs_fail_inside(struct outputs *o, const struct error *e);
+
 /* Visit it next: name in folder, or name alone when that is NULL. */
 int outputs_push(struct outputs *o, enum place_kind kind, const char *folder,
     struct span name);
