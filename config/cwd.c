@@ -16,12 +16,12 @@ cwd_read(struct table_reader *r, int v, void *at)
 		return -1;
 	if (given[0] == '\0')
 		return table_complain(
-		    r, v, "cwd is empty; leave it out for the root");
+		    r, v, "it is empty; leave it out for the root");
 	if (strchr(given, '\\') != NULL)
 		return table_complain(
-		    r, v, "cwd must not hold \\; folders are separated by /");
+		    r, v, "it must not hold \\; folders are separated by /");
 	if (manifest_path(r->arena, span_of(given), &path, &e) == -1)
-		return table_complain(r, v, "cwd: %s", e.text);
+		return table_complain(r, v, "%s", e.text);
 	*(const char **)at = strcmp(path, ".") == 0 ? NULL : path;
 	return 0;
 }

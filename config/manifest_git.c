@@ -51,6 +51,11 @@ check_repo(const char *repo, struct error *e)
 {
 	struct span rest = span_of(repo);
 
+	if (repo[0] == '/' || repo[0] == '.')
+		return refuse(e, repo,
+		    "is not a path of a repository at a server, such as "
+		    "owner/name; one on this machine is a local_dir");
+
 	if (rest.n > REPO_BYTES_MAX || repo[strspn(repo, LETTERS "._~/-")] != 0)
 		return refuse(e, repo,
 		    "is not a path of a repository: letters, digits and "

@@ -61,6 +61,7 @@ static int
 read_manifest(const struct settle *k, const struct text *t)
 {
 	struct table_reader sub = *k->r;
+	struct complaints found; /* placed in t, which nobody has seen */
 	struct json_doc doc;
 	struct error e;
 	int status;
@@ -68,14 +69,18 @@ read_manifest(const struct settle *k, const struct text *t)
 	if (text_overflowed(t))
 		return table_complain(k->r, k->at, "skills are too large");
 	json_doc_init(&doc);
+	complaints_init(&found, k->r->arena);
+	sub.complaints = &found;
 	sub.doc = &doc;
-	sub.is_override = 1; /* its lines are not those of the file */
+	sub.is_override = 1;
 	sub.overrides = NULL;
 	status = json_parse(&doc, text_span(t), JSON_UNIQUE, &e);
 	if (status == -1)
 		table_complain(k->r, k->at, "skills: %s", e.text);
 	else
 		status = manifest_read(&sub, 0, &k->s->manifest);
+	for (const struct complaint *c = found.first; c != NULL; c = c->next)
+		table_complain(k->r, k->at, "%s", c->text);
 	json_doc_release(&doc);
 	return status;
 }

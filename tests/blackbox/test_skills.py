@@ -197,6 +197,8 @@ ONE = {"name": "a", "description": "b", "content": "c"}
     ({"lazy_from": "../.."}, {}, "outside"),
     ({"lazy_from": "skills"}, {"manifest": {"entries": {
         ".agents/x": {"type": "dir"}}}}, "overlaps existing manifest"),
+    ({"from": {"type": "local_dir", "src": "gone"}}, {},
+     ": skills: entries..agents.src: path_not_found"),
     ({"from": {"type": "file", "content": "x"}}, {}, "must be a folder"),
     ({"literal": [ONE]}, {"tools": []}, "need a tool"),
 ])

@@ -68,7 +68,7 @@ nothing_of_a_repository_can_be_an_option_or_an_address(void **state)
 	    {"\"repo\":\"--upload-pack=x\"", "e.repo: \"--upload"},
 	    {"\"repo\":\"a/../b\"", "not a path of a repository"},
 	    {"\"repo\":\"a//b\"", "not a path of a repository"},
-	    {"\"repo\":\"/a/b\"", "not a path of a repository"},
+	    {"\"repo\":\"/a/b\"", "one on this machine is a local_dir"},
 	    {"\"repo\":\"a/b?x=1\"", "not a path of a repository"},
 	    {"\"repo\":\"a/b c\"", "not a path of a repository"},
 	    {"\"repo\":\"\"", "not a path of a repository"},
