@@ -80,24 +80,29 @@ static void
 tell(struct search *s, const char *path, unsigned number, struct span line)
 {
 	struct json_writer w;
-	struct text valid;
+	struct text valid, name;
 
+	/* Models chose both. */
 	text_clear(&s->out);
+	text_init(&name, 4 * PATH_BELOW_MAX);
 	text_init(&valid, 8 * SNIPPET);
+	utf8_add_valid(&name, span_of(path));
 	utf8_add_valid(&valid, line);
 	if (s->cli->json) {
 		json_write_init(&w, &s->out);
 		json_write_object(&w);
-		json_put_str(&w, "file", path);
+		json_put_span(&w, "file", text_span(&name));
 		json_put_uint(&w, "line", number);
 		json_put_span(&w, "text", text_span(&valid));
 		json_write_end(&w);
 	} else {
-		text_printf(&s->out, "%s:%u: ", path, number);
+		terminal_neutral(text_span(&name), 0, &s->out);
+		text_printf(&s->out, ":%u: ", number);
 		terminal_neutral(text_span(&valid), 0, &s->out);
 	}
 	text_add_char(&s->out, '\n');
 	text_release(&valid);
+	text_release(&name);
 	s->failed = cli_write(text_span(&s->out), s->error) == -1;
 	s->found++;
 }

@@ -404,6 +404,24 @@ def test_memory_says_what_it_wants(skep, words, status):
     assert done.status == status and done.err.startswith("skep: ")
 
 
+def test_a_name_in_a_memory_cannot_command_a_terminal(skep, agent):
+    names = ("exec_command", {"cmd": r"""
+cd memories
+d=$(printf 'skills/\033]0;x\007\377')
+mkdir -p "$d"
+echo zebra > "$d/SKILL.md"
+echo zebra > memory_summary.md
+echo '# Task Group: zebra' > MEMORY.md"""})
+    with FakeModel(Learner(consolidate=(names,))) as model:
+        runs(skep, model, agent)
+    words = ("memory", "search", "test", "zebra", "--state", skep.state)
+    done = skep.run(*words, raw=True)
+    assert done.status == 0 and b"SKILL.md:1: " in done.out, done
+    assert not set(done.out) & set(b"\033\007\377")
+    for line in skep.run(*words, "--json", raw=True).out.splitlines():
+        json.loads(line.decode())
+
+
 def test_forget_waits_for_no_engine(skep, agent):
     with FakeModel(Learner()) as model:
         runs(skep, model, agent)
