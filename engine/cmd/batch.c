@@ -84,6 +84,8 @@ status_of(struct cli *cli, const struct batch *b, struct progress *p)
 		    "%llu of the results that were there are of runs that "
 		    "failed; another --state tries them anew",
 		    (unsigned long long)c->skipped_bad);
+	if (c->skipped == c->tasks)
+		return EXIT_SUCCESS; /* it has been told before */
 	return c->failed + c->cancelled + c->skipped_bad > 0 ? EXIT_FAILURE
 							     : EXIT_SUCCESS;
 }
@@ -157,8 +159,9 @@ const struct command cmd_batch = {
 	"another --state.\n\n"
 	"-v ends with what it took: turns, memory, and for each model's "
 	"server requests, refusals, connections and handshakes.\n\n"
-	"Ends with 0 when the runs of all tasks finished, now or before, and "
-	"with 1 when one failed.",
+	"Ends with 0 when the runs of all tasks finished, now or before, with "
+	"1 when one failed; and with 0 when all results were there already and "
+	"nothing was left to do, whatever they say.",
     .options = options_batch,
     .operands_min = 2,
     .operands_max = 2,

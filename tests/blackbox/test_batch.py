@@ -78,11 +78,15 @@ def test_what_failed_before_still_counts(skep, model, agent, tasks):
     assert skep.run(*words).status == 1
     asked = len(model.requests)
     again = skep.run(*words)
-    assert again.status == 1
+    assert again.status == 0  # nothing was left to do, and that is done
+    assert "nothing was left to do" in again.err
     assert len(model.requests) == asked
     assert "0 done, 0 failed, 2 skipped" in again.err
     assert "2 of the results that were there are of runs that failed" \
         in again.err
+    more = (*words[:2], tasks(some(3)), *words[3:])
+    model.answer = lambda turn, request: [("text", "done")]
+    assert skep.run(*more).status == 1
 
 
 def test_a_new_output_gets_old_results_without_new_runs(
