@@ -75,6 +75,14 @@ guard_is_space(uint8_t c)
 	return c == ' ' || c == '\n' || c == '\r' || c == '\t';
 }
 
+/* What may stand behind a backslash, but for u and what follows that. */
+static inline int
+guard_is_escape(uint8_t c)
+{
+	return c == 'n' || c == '"' || c == '\\' || c == '/' || c == 'b' ||
+	       c == 'f' || c == 'r' || c == 't';
+}
+
 static inline int
 guard_is_in_object(const struct json_guard *g)
 {

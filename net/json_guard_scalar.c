@@ -76,13 +76,6 @@ guard_hex(struct feed *f)
 	return 0;
 }
 
-static inline int
-is_escape(uint8_t c)
-{
-	return c == 'n' || c == '"' || c == '\\' || c == '/' || c == 'b' ||
-	       c == 'f' || c == 'r' || c == 't';
-}
-
 int
 guard_escape(struct feed *f)
 {
@@ -95,7 +88,7 @@ guard_escape(struct feed *f)
 		g->state = IN_HEX;
 		g->sub = 4;
 		g->unit = 0;
-	} else if (is_escape(c)) {
+	} else if (guard_is_escape(c)) {
 		g->state = IN_STRING;
 	} else {
 		return guard_fault(f, "an unknown escape");

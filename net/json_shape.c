@@ -133,6 +133,8 @@ leaf_end(struct span s)
 		return NULL;
 	if (*p == '"') {
 		p = guard_skip_plain(p + 1, end);
+		while (end - p > 1 && *p == '\\' && guard_is_escape(p[1]))
+			p = guard_skip_plain(p + 2, end);
 		if (p < end && *p == '"')
 			return (const char *)p + 1;
 		return guarded_end(s);

@@ -101,6 +101,12 @@ next_line(struct sse *s, struct span *in, struct span *line, struct error *e)
 {
 	size_t n;
 
+	/* The empty line behind an event, without a search for its end. */
+	if (in->n > 0 && in->p[0] == '\n' && !s->has_line && !s->after_cr) {
+		*line = (struct span){in->p, 0};
+		advance(in, 1);
+		return 1;
+	}
 	if (s->after_cr && in->n > 0) {
 		if (in->p[0] == '\n')
 			advance(in, 1);
@@ -164,7 +170,8 @@ add_data(struct sse *s, struct span value, struct error *e)
 static void
 set_type(struct sse *s, struct span value)
 {
-	text_clear(&s->type);
+	if (s->type.n > 0)
+		text_clear(&s->type);
 	s->type_here = (struct span){NULL, 0};
 	if (s->has_line)
 		text_add(&s->type, value);
@@ -224,8 +231,10 @@ line_came(struct sse *s, struct span line, struct error *e)
 static void
 forget_event(struct sse *s)
 {
-	text_clear(&s->data);
-	text_clear(&s->type);
+	if (s->data.n > 0 || text_overflowed(&s->data))
+		text_clear(&s->data);
+	if (s->type.n > 0 || text_overflowed(&s->type))
+		text_clear(&s->type);
 	s->data_here = s->type_here = (struct span){NULL, 0};
 	s->has_data = s->emitted = 0;
 }
@@ -244,7 +253,7 @@ emit(struct sse *s, struct sse_event *ev)
 static struct span
 without_bom(struct sse *s, struct span line)
 {
-	if (!s->bom_seen && span_has_prefix(line, span_of("\xef\xbb\xbf")))
+	if (span_has_prefix(line, span_of("\xef\xbb\xbf")))
 		line = span_slice(line, 3, line.n);
 	s->bom_seen = 1;
 	return line;
@@ -253,7 +262,8 @@ without_bom(struct sse *s, struct span line)
 static void
 line_done(struct sse *s)
 {
-	text_clear(&s->line);
+	if (s->has_line)
+		text_clear(&s->line);
 	s->has_line = 0;
 }
 
@@ -266,7 +276,8 @@ sse_next(struct sse *s, struct span *in, struct sse_event *ev, struct error *e)
 	if (s->emitted)
 		forget_event(s);
 	while ((r = next_line(s, in, &line, e)) == 1) {
-		line = without_bom(s, line);
+		if (!s->bom_seen)
+			line = without_bom(s, line);
 		is_end = line.n == 0;
 		if (!is_end && line_came(s, line, e) == -1)
 			return SSE_BAD;

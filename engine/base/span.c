@@ -28,18 +28,6 @@ span_has_suffix(struct span a, struct span suffix)
 	       span_eq(span_slice(a, a.n - suffix.n, a.n), suffix);
 }
 
-struct span
-span_slice(struct span a, size_t from, size_t to)
-{
-	if (to > a.n)
-		to = a.n;
-	if (from > to)
-		from = to;
-	if (a.p == NULL)
-		return a;
-	return (struct span){a.p + from, to - from};
-}
-
 size_t
 span_find(struct span a, char c, size_t from)
 {

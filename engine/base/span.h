@@ -41,7 +41,17 @@ int span_has_prefix(struct span a, struct span prefix);
 int span_has_suffix(struct span a, struct span suffix);
 
 /* Bytes from..to of a, both clamped to its length. */
-struct span span_slice(struct span a, size_t from, size_t to);
+static inline struct span
+span_slice(struct span a, size_t from, size_t to)
+{
+	if (to > a.n)
+		to = a.n;
+	if (from > to)
+		from = to;
+	if (a.p == NULL)
+		return a;
+	return (struct span){a.p + from, to - from};
+}
 
 /* Index of the first byte c at or after from; a.n when there is none. */
 size_t span_find(struct span a, char c, size_t from);

@@ -19,15 +19,6 @@ text_release(struct text *t)
 	text_init(t, t->bytes_max);
 }
 
-void
-text_clear(struct text *t)
-{
-	t->n = 0;
-	t->overflowed = 0;
-	if (t->p != NULL)
-		t->p[0] = '\0';
-}
-
 /* Make room for n more bytes and the NUL; -1 on overflow, which sticks. */
 static int
 grow(struct text *t, size_t n)
@@ -172,16 +163,4 @@ text_cut(struct text *t, size_t n)
 		return;
 	t->n = n;
 	t->p[n] = '\0';
-}
-
-struct span
-text_span(const struct text *t)
-{
-	return (struct span){t->p, t->n};
-}
-
-int
-text_overflowed(const struct text *t)
-{
-	return t->overflowed;
 }

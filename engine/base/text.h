@@ -30,7 +30,14 @@ void text_init(struct text *t, size_t bytes_max);
 void text_release(struct text *t);
 
 /* n = 0, overflow forgotten, the block kept. */
-void text_clear(struct text *t);
+static inline void
+text_clear(struct text *t)
+{
+	t->n = 0;
+	t->overflowed = 0;
+	if (t->p != NULL)
+		t->p[0] = '\0';
+}
 
 void text_add(struct text *t, struct span s);
 void text_add_char(struct text *t, char c);
@@ -52,7 +59,16 @@ void text_drop(struct text *t, size_t n);
 /* Keep only the first n bytes; n <= t->n. */
 void text_cut(struct text *t, size_t n);
 
-struct span text_span(const struct text *t);
-int text_overflowed(const struct text *t);
+static inline struct span
+text_span(const struct text *t)
+{
+	return (struct span){t->p, t->n};
+}
+
+static inline int
+text_overflowed(const struct text *t)
+{
+	return t->overflowed;
+}
 
 #endif
