@@ -64,9 +64,10 @@ def test_memory_is_limited_and_named(cases):
         assert (status, r["verdict"]) == (125, "oom"), (name, r)
 
 
-def test_tmpfs_counts_as_memory(cases):
-    status, r = result(cases, "root-tmpfs-oom")
-    assert (status, r["verdict"]) == (125, "oom"), r
+def test_a_full_tmpfs_is_a_full_disk_before_it_is_all_memory(cases):
+    """Files in memory count as memory, so the disk limit stays below it."""
+    _, r = result(cases, "root-tmpfs")
+    assert r["verdict"] == "disk" and r["limits"] == ["disk"], r
 
 
 def test_processes_are_limited_and_named(cases):

@@ -38,7 +38,7 @@ x() { # OPTION... -- COMMAND...
 
 say root-plain x -- true
 say root-oom x --mem 32M -- /attack/bomb memory
-say root-tmpfs-oom x --profile bare --mem 32M -- /attack/bomb tmp
+say root-tmpfs x --profile bare --mem 32M -- /attack/bomb tmp
 say root-pids x --pids 20 -- /attack/bomb forks
 # shellcheck disable=SC2016
 say root-cpu x --profile bare --cpus 0.1 --timeout 20 -- \
