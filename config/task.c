@@ -57,11 +57,6 @@ static const char *const class_names[] = {
     NULL,
 };
 
-const char *task_class_name(enum task_class class)
-{
-	return class_names[class];
-}
-
 #define LINE(member) .offset = offsetof(struct task_written, member)
 
 static const struct field task_fields[] = {

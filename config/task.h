@@ -59,6 +59,4 @@ int task_check(struct task *t, struct arena *arena, struct span line,
 /* The kind of a line. */
 extern const struct table task_table;
 
-const char *task_class_name(enum task_class class);
-
 #endif

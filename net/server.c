@@ -183,13 +183,6 @@ server_head(struct exchange *x, int status, const struct http_field *fields,
 }
 
 size_t
-server_room(const struct exchange *x)
-{
-	CHECK_OBJ(x, EXCHANGE_MAGIC);
-	return x->conn->protocol->room(x);
-}
-
-size_t
 server_write(struct exchange *x, struct span bytes)
 {
 	size_t n = bytes.n, room;

@@ -101,7 +101,6 @@ void server_head(struct exchange *x, int status,
 
 /* How many bytes were taken; all of them, unless the peer is slow. */
 size_t server_write(struct exchange *x, struct span bytes);
-size_t server_room(const struct exchange *x);
 
 /* The answer is complete.  Less body than promised closes the connection. */
 void server_end(struct exchange *x);

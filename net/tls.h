@@ -87,10 +87,8 @@ struct stream *tls_server_stream(struct tls_server *s, int fd, struct error *e);
 typedef void tls_ready_fn(struct stream *s, void *owner, const struct error *e);
 void tls_handshake_start(struct stream *s, tls_ready_fn *done, void *owner);
 
-/* After the handshake: "" when no protocol was agreed; "TLSv1.2" and suite. */
+/* After the handshake; "" when no protocol was agreed. */
 const char *tls_alpn(const struct stream *s);
-const char *tls_version(const struct stream *s);
-const char *tls_suite(const struct stream *s);
 int tls_was_resumed(const struct stream *s);
 
 /* Handshakes completed since tls_new, both sides. */

@@ -412,18 +412,6 @@ tls_alpn(const struct stream *s)
 	return name == NULL ? "" : name;
 }
 
-const char *
-tls_version(const struct stream *s)
-{
-	return mbedtls_ssl_get_version(&tls_stream_of(s)->ssl);
-}
-
-const char *
-tls_suite(const struct stream *s)
-{
-	return mbedtls_ssl_get_ciphersuite(&tls_stream_of(s)->ssl);
-}
-
 int
 tls_was_resumed(const struct stream *s)
 {

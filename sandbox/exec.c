@@ -267,14 +267,6 @@ timer_expired(struct loop_timer *t)
 }
 
 void
-exec_stop(struct exec *x)
-{
-	CHECK_OBJ(x, EXEC_MAGIC);
-	if (x->state == EXEC_RUNNING)
-		terminate(x);
-}
-
-void
 exec_signal(struct exec *x, int signo)
 {
 	CHECK_OBJ(x, EXEC_MAGIC);
@@ -479,30 +471,12 @@ exec_take_channel(struct exec *x)
 	return fd;
 }
 
-int
-exec_is_running(const struct exec *x)
-{
-	CHECK_OBJ(x, EXEC_MAGIC);
-	return x->state < EXEC_DRAINING;
-}
-
 void
 exec_kept(struct exec *x, int stream, struct exec_kept *out)
 {
 	CHECK_OBJ(x, EXEC_MAGIC);
 	keep_get(
 	    &x->stream[stream - 1].keep, &out->head, &out->tail, &out->omitted);
-}
-
-void
-exec_kept_clear(struct exec *x, int stream)
-{
-	struct keep *k = &x->stream[stream - 1].keep;
-
-	CHECK_OBJ(x, EXEC_MAGIC);
-	if (k->lost > 0 || k->ring_seen > k->ring_bytes)
-		x->report.truncated = 1;
-	keep_clear(k);
 }
 
 void

@@ -298,17 +298,7 @@ void exec_resize(struct exec *x, unsigned short rows, unsigned short columns);
 /* To its foreground process group (tty) or its process group. */
 void exec_signal(struct exec *x, int signo);
 
-/*
- * End it now as a passed deadline would, with TERM, grace and KILL; done()
- * still comes, with the verdict signal or exit.
- */
-void exec_stop(struct exec *x);
-
-int exec_is_running(const struct exec *x);
 void exec_kept(struct exec *x, int stream, struct exec_kept *out);
-
-/* Forget what is kept of a stream: the next poll sees only newer bytes. */
-void exec_kept_clear(struct exec *x, int stream);
 
 /* Give it up; kills it when it still runs.  No callback after this. */
 void exec_free(struct exec *x); /* NULL is fine */
