@@ -17,28 +17,16 @@ for file in /usr/share/doc/*/copyright; do
 		"${name##*/}" "$(readlink -f "$file")"
 done >"$work/tasks.jsonl"
 
-mock=
-stop_mock() {
-	[ -z "$mock" ] || { kill "$mock" 2>/dev/null && wait "$mock"; } || true
-	mock=
-}
-trap stop_mock EXIT
-trap 'exit 130' INT TERM
+. config/examples/scripted.sh
 
-"$skep" mock "$example/mock.json" --tls >"$work/ready.json" &
-mock=$!
-while ! [ -s "$work/ready.json" ]; do
-	kill -0 "$mock" 2>/dev/null || { echo "the mock ended" >&2; exit 1; }
-	sleep 0.05
-done
-member() { sed "s/.*\"$1\": *\"\([^\"]*\)\".*/\1/" "$work/ready.json"; }
+start_mock "$example/mock.json" --tls
 
 status=0
 OPENAI_API_KEY=the-script-asks-for-none "$skep" batch \
 	"$example/agent.json" "$work/tasks.jsonl" -j 64 --ordered \
 	--state "$work/state" -o "$work/results.jsonl" \
-	-c model.name=scripted -c "model.base_url=$(member url)" \
-	-c "model.ca_file=$(member ca_file)" || status=$?
+	-c model.name=scripted -c "model.base_url=$(said url)" \
+	-c "model.ca_file=$(said ca_file)" || status=$?
 stop_mock
 python3 -B "$example/report.py" "$work/results.jsonl"
 exit "$status"

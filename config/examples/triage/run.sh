@@ -10,25 +10,11 @@ skep=${SKEP:-$PWD/build/release/skep}
 work=${1:-$PWD/build/triage}
 
 mkdir -p "$work"
-mock=
-stop_mock() {
-	[ -z "$mock" ] || { kill "$mock" 2>/dev/null && wait "$mock"; } || true
-	mock=
-}
-trap stop_mock EXIT
-trap 'exit 130' INT TERM
+. config/examples/scripted.sh
 
 if [ -z "${OPENAI_API_KEY:-}" ]; then
-	rm -f "$work/ready.json"
-	"$skep" mock "$example/mock.json" >"$work/ready.json" &
-	mock=$!
-	while ! [ -s "$work/ready.json" ]; do
-		kill -0 "$mock" 2>/dev/null ||
-			{ echo "the mock ended" >&2; exit 1; }
-		sleep 0.05
-	done
-	url=$(sed 's/.*"url": *"\([^"]*\)".*/\1/' "$work/ready.json")
-	set -- -c model.name=scripted -c "model.base_url=$url" \
+	start_mock "$example/mock.json"
+	set -- -c model.name=scripted -c "model.base_url=$(said url)" \
 		-c model.api_key=null
 else
 	set --
